@@ -1,0 +1,65 @@
+#include "common/base/log.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/str.h"
+
+static enum log_level log_threshold = LOG_LEVEL_INFO;
+
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
+
+static void append_field(struct str *line, const struct log_field *field)
+{
+    if (field->name == NULL)
+        return;
+    str_append_char(line, ',');
+    str_append_json(line, field->name, strlen(field->name));
+    str_append_char(line, ':');
+    if (field->kind == LOG_FIELD_INT)
+        str_append_format(line, "%lld", (long long)field->value.integer);
+    else if (field->kind == LOG_FIELD_REAL && isfinite(field->value.real))
+        str_append_format(line, "%.9g", field->value.real);
+    else if (field->kind == LOG_FIELD_TEXT && field->value.text != NULL)
+        str_append_json(line, field->value.text, strlen(field->value.text));
+    else
+        str_append_text(line, "null");
+}
+
+void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count)
+{
+    struct clock_source clock = clock_system();
+    struct str line = {0};
+    char time[CLOCK_ISO8601_BYTES];
+    size_t written = 0;
+
+    if (level < log_threshold)
+        return;
+    clock_format_iso8601(time, clock_unix_ms(&clock));
+    str_append_format(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":", time, level_names[level]);
+    str_append_json(&line, event, strlen(event));
+    for (size_t i = 0; i < count; i++)
+        append_field(&line, &fields[i]);
+    str_append_text(&line, "}\n");
+    while (!line.failed && written < line.length) {
+        ssize_t n = write(STDERR_FILENO, line.text + written, line.length - written);
+
+        if (n <= 0)
+            break; /* nobody to tell */
+        written += (size_t)n;
+    }
+    str_fini(&line);
+}
+
+void log_err(const char *event, const struct err *err)
+{
+    log_error(event, log_text("code", err_code_name(err->code)), log_text("message", err->message),
+              log_text("file", err->file), log_int("line", err->line));
+}
+
+void log_set_level(enum log_level level)
+{
+    log_threshold = level;
+}

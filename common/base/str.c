@@ -1,0 +1,214 @@
+#include "common/base/str.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/base/mem.h"
+
+static bool reserve(struct str *str, size_t extra)
+{
+    if (str->failed)
+        return false;
+    if (extra > SIZE_MAX - str->length - 1 ||
+        mem_grow(&str->text, &str->capacity, str->length + extra + 1, 1, NULL) != ERR_OK)
+        str->failed = true;
+    return !str->failed;
+}
+
+void str_append(struct str *str, const char *text, size_t length)
+{
+    if (!reserve(str, length))
+        return;
+    if (length > 0)
+        memcpy(str->text + str->length, text, length);
+    str->length += length;
+    str->text[str->length] = '\0';
+}
+
+void str_append_text(struct str *str, const char *text)
+{
+    str_append(str, text, strlen(text));
+}
+
+void str_append_char(struct str *str, char character)
+{
+    str_append(str, &character, 1);
+}
+
+static void append_format(struct str *str, const char *format, va_list args)
+{
+    va_list again;
+    int length;
+
+    va_copy(again, args);
+    length = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    if (length < 0) {
+        str->failed = true;
+        return;
+    }
+    if (!reserve(str, (size_t)length))
+        return;
+    (void)vsnprintf(str->text + str->length, (size_t)length + 1, format, args);
+    str->length += (size_t)length;
+}
+
+void str_append_format(struct str *str, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    append_format(str, format, args);
+    va_end(args);
+}
+
+/* The length of the valid UTF-8 sequence at text (RFC 3629: no overlong forms, no surrogates), or 0. */
+static size_t utf8_length(const unsigned char *text, size_t left)
+{
+    unsigned char first = text[0];
+    size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+
+    if (length == 0 || length > left)
+        return 0;
+    for (size_t i = 1; i < length; i++) {
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    if ((first == 0xe0 && text[1] < 0xa0) || (first == 0xed && text[1] > 0x9f) || (first == 0xf0 && text[1] < 0x90) ||
+        (first == 0xf4 && text[1] > 0x8f))
+        return 0;
+    return length;
+}
+
+void str_append_json(struct str *str, const char *text, size_t length)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+    size_t i = 0;
+
+    str_append_char(str, '"');
+    while (i < length) {
+        size_t sequence = utf8_length(bytes + i, length - i);
+
+        if (sequence == 0) {
+            str_append_text(str, "\xef\xbf\xbd");
+            i++;
+            continue;
+        }
+        if (bytes[i] == '"' || bytes[i] == '\\')
+            str_append_format(str, "\\%c", bytes[i]);
+        else if (bytes[i] < 0x20)
+            str_append_format(str, "\\u%04x", bytes[i]);
+        else
+            str_append(str, text + i, sequence);
+        i += sequence;
+    }
+    str_append_char(str, '"');
+}
+
+void str_clear(struct str *str)
+{
+    str->length = 0;
+    if (str->text != NULL)
+        str->text[0] = '\0';
+    str->failed = false;
+}
+
+void str_fini(struct str *str)
+{
+    free(str->text);
+    *str = (struct str){0};
+}
+
+char *str_take(struct str *str)
+{
+    char *text;
+
+    str_append(str, "", 0); /* an empty buffer still gives a text */
+    if (str->failed) {
+        str_fini(str);
+        return NULL;
+    }
+    text = str->text;
+    *str = (struct str){0};
+    return text;
+}
+
+char *str_format(const char *format, ...)
+{
+    struct str str = {0};
+    va_list args;
+
+    va_start(args, format);
+    append_format(&str, format, args);
+    va_end(args);
+    return str_take(&str);
+}
+
+bool str_to_int64(const char *text, int64_t *out)
+{
+    char *end;
+    long long value;
+
+    if (text == NULL || !(*text == '-' || (*text >= '0' && *text <= '9')))
+        return false;
+    errno = 0;
+    value = strtoll(text, &end, 10);
+    if (end == text || *end != '\0' || errno != 0)
+        return false;
+    *out = value;
+    return true;
+}
+
+bool str_to_double(const char *text, double *out)
+{
+    char *end;
+    double value;
+
+    if (text == NULL || !(*text == '-' || *text == '.' || (*text >= '0' && *text <= '9')))
+        return false;
+    value = strtod(text, &end);
+    if (end == text || *end != '\0' || !isfinite(value))
+        return false;
+    *out = value;
+    return true;
+}
+
+bool str_to_bool(const char *text, bool *out)
+{
+    static const char *const yes[] = {"true", "1", "yes", "on"};
+    static const char *const no[] = {"false", "0", "no", "off"};
+
+    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) {
+        if (strcasecmp(text, yes[i]) == 0) {
+            *out = true;
+            return true;
+        }
+        if (strcasecmp(text, no[i]) == 0) {
+            *out = false;
+            return true;
+        }
+    }
+    return false;
+}
+
+void str_hex(char *out, const void *bytes, size_t size)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *byte = bytes;
+
+    for (size_t i = 0; i < size; i++) {
+        out[2 * i] = digits[byte[i] >> 4];
+        out[2 * i + 1] = digits[byte[i] & 15];
+    }
+    out[2 * size] = '\0';
+}
+
+bool str_starts_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}

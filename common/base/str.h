@@ -1,0 +1,52 @@
+/*
+ * Text: a growing buffer, strict number parsing, hexadecimal.
+ */
+#ifndef COMMON_BASE_STR_H
+#define COMMON_BASE_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * A growing, always terminated buffer. Init with {0}. A failed append sets `failed` and later ones do nothing, so a
+ * writer appends freely and asks once at the end.
+ */
+struct str {
+    char *text; /* NULL while empty */
+    size_t length;
+    size_t capacity;
+    bool failed;
+};
+
+void str_append(struct str *str, const char *text, size_t length);
+void str_append_text(struct str *str, const char *text);
+void str_append_char(struct str *str, char character);
+void str_append_format(struct str *str, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Appends text as a JSON string with its quotes; invalid UTF-8 bytes become U+FFFD. */
+void str_append_json(struct str *str, const char *text, size_t length);
+
+/* Forgets the text and keeps the memory. */
+void str_clear(struct str *str);
+void str_fini(struct str *str);
+
+/* The text for the caller to free(), and *str empty again; NULL when an append failed. */
+char *str_take(struct str *str);
+
+/* A malloc'd, formatted text; NULL when out of memory. */
+char *str_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The whole text as a number: no spaces, no rest, no overflow; for a real also finite. */
+bool str_to_int64(const char *text, int64_t *out);
+bool str_to_double(const char *text, double *out);
+
+/* true|false|1|0|yes|no|on|off, any case */
+bool str_to_bool(const char *text, bool *out);
+
+/* 2 * size lower-case hexadecimal digits and the terminator. */
+void str_hex(char *out, const void *bytes, size_t size);
+
+bool str_starts_with(const char *text, const char *prefix);
+
+#endif
