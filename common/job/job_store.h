@@ -1,0 +1,58 @@
+/*
+ * Where job documents and reports live: MongoDB or SQLite behind one vtable. Calls block: on an event loop they go
+ * through its thread pool. Thread-safe. Documents are JSON objects; members that end in `_at` are times (ISO 8601 text
+ * here, dates in MongoDB), `fence` is a 64-bit integer. Both stores give back equal JSON.
+ */
+#ifndef COMMON_JOB_JOB_STORE_H
+#define COMMON_JOB_JOB_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+#include "common/job/job.h"
+#include "common/net/json_value.h"
+
+struct job_store;
+
+/* mongodb://…/database or sqlite:PATH. Creates what is missing (tables, collections, indexes); retention_days is kept
+ * as a TTL index or a sweep. A store that is away is ERR_UNAVAILABLE. */
+enum err_code job_store_open(struct job_store **out, const char *url, int retention_days, struct err *err) MUST_CHECK;
+void job_store_close(struct job_store *store);
+
+/* "mongodb" or "sqlite" */
+const char *job_store_kind(const struct job_store *store);
+
+/* A cheap round trip. */
+enum err_code job_store_ping(struct job_store *store, struct err *err) MUST_CHECK;
+
+/* Durable when it returns (majority + journal; synchronous=FULL). ERR_EXISTS: that _id is there. */
+enum err_code job_store_insert(struct job_store *store, const struct json *document, struct err *err) MUST_CHECK;
+
+/* ERR_NOT_FOUND, or the document for the caller to destroy. */
+enum err_code job_store_get(struct job_store *store, const char *id, struct json **out, struct err *err) MUST_CHECK;
+
+/* Sets members where _id = id, document.fence <= fence and its state is not terminal; also sets fence. *applied tells
+ * whether it did. */
+enum err_code job_store_update(struct job_store *store, const char *id, int64_t fence, const struct json *changes,
+                               bool *applied, struct err *err) MUST_CHECK;
+
+/* Deletes the document if it is still `accepted`. */
+enum err_code job_store_delete_accepted(struct job_store *store, const char *id, struct err *err) MUST_CHECK;
+
+/* Keeps the report {_id: job id, type, namespace, fence, created_at, …}; an older fence changes nothing. */
+enum err_code job_store_put_report(struct job_store *store, const char *id, int64_t fence, const struct json *report,
+                                   bool *applied, struct err *err) MUST_CHECK;
+enum err_code job_store_get_report(struct job_store *store, const char *id, struct json **out,
+                                   struct err *err) MUST_CHECK;
+
+/* The newest report of that type and shop whose member `published` is true (what the publish guard compares with);
+ * ERR_NOT_FOUND when there is none. */
+enum err_code job_store_last_published(struct job_store *store, enum job_type type, const char *shop, struct json **out,
+                                       struct err *err) MUST_CHECK;
+
+/* Newest first; state and type NULL for all; `before` an _id to go on behind, or NULL. *out: an array of documents. */
+enum err_code job_store_list(struct job_store *store, const char *state, const char *type, const char *before,
+                             int limit, struct json **out, struct err *err) MUST_CHECK;
+
+#endif

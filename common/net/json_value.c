@@ -1,0 +1,275 @@
+#include "common/net/json_value.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/str.h"
+
+/* struct json is jansson's json_t under a name of ours: the two pointers convert here and nowhere else. */
+static json_t *inner(const struct json *value)
+{
+    union {
+        const struct json *from;
+        json_t *to;
+    } pointer = {.from = value};
+
+    return pointer.to;
+}
+
+static struct json *outer(json_t *value)
+{
+    return (struct json *)value;
+}
+
+enum err_code json_value_parse(struct json **out, const char *text, size_t length, struct err *err)
+{
+    json_error_t error;
+    json_t *value = json_loadb(text, length, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+
+    *out = outer(value);
+    if (value == NULL)
+        return ERR_SET(err, ERR_FORMAT, "JSON line %d column %d: %s", error.line, error.column, error.text);
+    return ERR_OK;
+}
+
+void json_value_destroy(struct json *value)
+{
+    json_decref(inner(value));
+}
+
+struct json *json_value_dup(const struct json *value)
+{
+    return outer(json_deep_copy(inner(value)));
+}
+
+char *json_value_print(const struct json *value, bool sorted, unsigned indent)
+{
+    size_t flags = JSON_ENCODE_ANY | JSON_INDENT(indent) | (sorted ? JSON_SORT_KEYS : 0) | JSON_REAL_PRECISION(15);
+
+    return json_dumps(inner(value), indent == 0 ? flags | JSON_COMPACT : flags);
+}
+
+enum json_kind json_value_kind(const struct json *value)
+{
+    if (value == NULL)
+        return JSON_KIND_NULL;
+    switch (json_typeof(inner(value))) {
+    case JSON_OBJECT:
+        return JSON_KIND_OBJECT;
+    case JSON_ARRAY:
+        return JSON_KIND_ARRAY;
+    case JSON_STRING:
+        return JSON_KIND_TEXT;
+    case JSON_INTEGER:
+        return JSON_KIND_INT;
+    case JSON_REAL:
+        return JSON_KIND_REAL;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return JSON_KIND_BOOL;
+    case JSON_NULL:
+    default:
+        return JSON_KIND_NULL;
+    }
+}
+
+size_t json_value_count(const struct json *value)
+{
+    switch (json_value_kind(value)) {
+    case JSON_KIND_ARRAY:
+        return json_array_size(inner(value));
+    case JSON_KIND_OBJECT:
+        return json_object_size(inner(value));
+    default:
+        return 0;
+    }
+}
+
+const struct json *json_value_at(const struct json *array, size_t index)
+{
+    return outer(json_array_get(inner(array), index));
+}
+
+const struct json *json_value_get(const struct json *object, const char *key)
+{
+    return outer(json_object_get(inner(object), key));
+}
+
+struct json *json_value_get_mutable(struct json *object, const char *key)
+{
+    return outer(json_object_get(inner(object), key));
+}
+
+const char *json_value_text(const struct json *value)
+{
+    return json_string_value(inner(value));
+}
+
+size_t json_value_text_length(const struct json *value)
+{
+    return json_string_length(inner(value));
+}
+
+bool json_value_to_int64(const struct json *value, int64_t *out)
+{
+    if (json_value_kind(value) != JSON_KIND_INT)
+        return false;
+    *out = json_integer_value(inner(value));
+    return true;
+}
+
+bool json_value_to_double(const struct json *value, double *out)
+{
+    if (value == NULL || !json_is_number(inner(value)))
+        return false;
+    *out = json_number_value(inner(value));
+    return true;
+}
+
+bool json_value_to_bool(const struct json *value, bool *out)
+{
+    if (json_value_kind(value) != JSON_KIND_BOOL)
+        return false;
+    *out = json_is_true(inner(value));
+    return true;
+}
+
+const char *json_value_get_text(const struct json *object, const char *key)
+{
+    return json_value_text(json_value_get(object, key));
+}
+
+bool json_value_get_int64(const struct json *object, const char *key, int64_t *out)
+{
+    return json_value_to_int64(json_value_get(object, key), out);
+}
+
+bool json_value_get_double(const struct json *object, const char *key, double *out)
+{
+    return json_value_to_double(json_value_get(object, key), out);
+}
+
+bool json_value_get_bool(const struct json *object, const char *key, bool *out)
+{
+    return json_value_to_bool(json_value_get(object, key), out);
+}
+
+void json_value_each(const struct json *object, json_value_member_fn fn, void *context)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(inner(object), key, value)
+    {
+        if (!fn(context, key, outer(value)))
+            return;
+    }
+}
+
+struct json *json_value_new_object(void)
+{
+    return outer(json_object());
+}
+
+struct json *json_value_new_array(void)
+{
+    return outer(json_array());
+}
+
+struct json *json_value_new_null(void)
+{
+    return outer(json_null());
+}
+
+struct json *json_value_new_bool(bool value)
+{
+    return outer(json_boolean(value));
+}
+
+struct json *json_value_new_int(int64_t value)
+{
+    return outer(json_integer(value));
+}
+
+struct json *json_value_new_real(double value)
+{
+    return outer(isfinite(value) ? json_real(value) : json_null());
+}
+
+/* jansson refuses text that is not UTF-8: mend it by way of the JSON writer. */
+static json_t *mended_text(const char *text)
+{
+    struct str quoted = {0};
+    json_t *value = NULL;
+
+    str_append_json(&quoted, text, strlen(text));
+    if (!quoted.failed)
+        value = json_loadb(quoted.text, quoted.length, JSON_DECODE_ANY, NULL);
+    str_fini(&quoted);
+    return value;
+}
+
+struct json *json_value_new_text(const char *text)
+{
+    json_t *value;
+
+    if (text == NULL)
+        return outer(json_null());
+    value = json_string(text);
+    return outer(value != NULL ? value : mended_text(text));
+}
+
+bool json_value_set(struct json *object, const char *key, struct json *value)
+{
+    return json_object_set_new(inner(object), key, inner(value)) == 0;
+}
+
+bool json_value_append(struct json *array, struct json *value)
+{
+    return json_array_append_new(inner(array), inner(value)) == 0;
+}
+
+bool json_value_set_text(struct json *object, const char *key, const char *text)
+{
+    return json_value_set(object, key, json_value_new_text(text));
+}
+
+bool json_value_set_int(struct json *object, const char *key, int64_t value)
+{
+    return json_value_set(object, key, json_value_new_int(value));
+}
+
+bool json_value_set_real(struct json *object, const char *key, double value)
+{
+    return json_value_set(object, key, json_value_new_real(value));
+}
+
+bool json_value_set_bool(struct json *object, const char *key, bool value)
+{
+    return json_value_set(object, key, json_value_new_bool(value));
+}
+
+bool json_value_set_null(struct json *object, const char *key)
+{
+    return json_value_set(object, key, json_value_new_null());
+}
+
+bool json_value_merge(struct json *object, const struct json *changes)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(inner(changes), key, value)
+    {
+        if (json_object_set_new(inner(object), key, json_deep_copy(value)) != 0)
+            return false;
+    }
+    return true;
+}
+
+void json_value_remove(struct json *object, const char *key)
+{
+    (void)json_object_del(inner(object), key);
+}
