@@ -44,7 +44,8 @@ int64_t redis_async_ready_for_ms(const struct redis_async *redis);
 /* How often the connection was made anew. */
 uint64_t redis_async_reconnects(const struct redis_async *redis);
 
-/* The command is copied. A failure to send is told by the callback, from the loop, not from within this call. */
+/* The command is copied. A failure to send is told by the callback, from the loop, not from within this call (but for
+ * lack of memory and after close, when there is no loop to tell it from). */
 void redis_async_send(struct redis_async *redis, const struct redis_command *command, redis_async_reply_fn fn,
                       void *context);
 

@@ -33,6 +33,9 @@ void redis_command_init(struct redis_command *command, const char *name);
 void redis_command_init_script(struct redis_command *command, const struct redis_script *script, int keys);
 void redis_command_fini(struct redis_command *command);
 
+/* A copy to be finished too; false when out of memory or when the command is marked failed. */
+bool redis_command_copy(struct redis_command *out, const struct redis_command *command);
+
 void redis_command_add(struct redis_command *command, const char *text);
 void redis_command_add_bytes(struct redis_command *command, const void *bytes, size_t length);
 void redis_command_add_int(struct redis_command *command, int64_t value);

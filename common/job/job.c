@@ -1,0 +1,189 @@
+#include "common/job/job.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+static const char *const type_names[JOB_TYPE_COUNT] = {
+    [JOB_HOMEPAGE_AND_SIMILAR_PRODUCTS] = "homepage_and_similar_products",
+    [JOB_CROSS_SELL] = "cross_sell",
+    [JOB_HYPERPARAMETER_SEARCH] = "hyperparameter_search",
+    [JOB_WAREHOUSE] = "warehouse",
+};
+
+static const char *const state_names[JOB_STATE_COUNT] = {
+    [JOB_ACCEPTED] = "accepted", [JOB_SCHEDULED] = "scheduled", [JOB_QUEUED] = "queued",
+    [JOB_RUNNING] = "running",   [JOB_RETRYING] = "retrying",   [JOB_SUCCEEDED] = "succeeded",
+    [JOB_DEAD] = "dead",         [JOB_CANCELLED] = "cancelled", [JOB_SUPERSEDED] = "superseded",
+};
+
+static const char base32[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"; /* Crockford's */
+
+const char *job_type_name(enum job_type type)
+{
+    return (unsigned)type < JOB_TYPE_COUNT ? type_names[type] : "unknown";
+}
+
+bool job_type_parse(const char *name, enum job_type *out)
+{
+    for (unsigned i = 0; name != NULL && i < JOB_TYPE_COUNT; i++) {
+        if (strcmp(name, type_names[i]) == 0) {
+            *out = (enum job_type)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *job_state_name(enum job_state state)
+{
+    return (unsigned)state < JOB_STATE_COUNT ? state_names[state] : "unknown";
+}
+
+bool job_state_parse(const char *name, enum job_state *out)
+{
+    for (unsigned i = 0; name != NULL && i < JOB_STATE_COUNT; i++) {
+        if (strcmp(name, state_names[i]) == 0) {
+            *out = (enum job_state)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool job_state_is_terminal(enum job_state state)
+{
+    return state == JOB_SUCCEEDED || state == JOB_DEAD || state == JOB_CANCELLED || state == JOB_SUPERSEDED;
+}
+
+/* ULID: 48 bits of milliseconds, 80 of chance, five bits a character from the top. */
+enum err_code job_id_generate(char *out, const struct clock_source *clock, struct err *err)
+{
+    unsigned char bytes[16];
+    uint64_t unix_ms = (uint64_t)clock_unix_ms(clock);
+    unsigned buffer = 0;
+    unsigned bits = 2; /* 26 characters hold 130 bits: two zeros lead */
+    size_t used = 0;
+
+    if (getrandom(bytes + 6, sizeof bytes - 6, 0) != (ssize_t)sizeof bytes - 6)
+        return ERR_SET(err, ERR_IO, "getrandom: %s", strerror(errno));
+    for (int i = 0; i < 6; i++)
+        bytes[i] = (unsigned char)(unix_ms >> (8 * (5 - i)));
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        buffer = (buffer << 8 | bytes[i]) & 0xffffu;
+        for (bits += 8; bits >= 5; bits -= 5)
+            out[used++] = base32[buffer >> (bits - 5) & 31u];
+    }
+    out[used] = '\0';
+    return ERR_OK;
+}
+
+bool job_id_is_valid(const char *text)
+{
+    return strlen(text) == JOB_ID_BYTES - 1 && strspn(text, base32) == JOB_ID_BYTES - 1;
+}
+
+bool job_document_set_time(struct json *document, const char *key, int64_t unix_ms)
+{
+    char text[CLOCK_ISO8601_BYTES];
+
+    if (unix_ms == 0)
+        return json_value_set_null(document, key);
+    clock_format_iso8601(text, unix_ms);
+    return json_value_set_text(document, key, text);
+}
+
+static bool fill_request(struct json *document, const struct job_request *request)
+{
+    struct json *params = request->params != NULL ? json_value_dup(request->params) : json_value_new_object();
+    bool ok = json_value_set_text(document, "_id", request->id);
+
+    ok = json_value_set_text(document, "type", job_type_name(request->type)) && ok;
+    ok = json_value_set_text(document, "namespace", request->shop) && ok;
+    ok = json_value_set_text(document, "queue", request->queue) && ok;
+    ok = json_value_set(document, "params", params) && ok;
+    ok = job_document_set_time(document, "run_at", request->run_at_ms) && ok;
+    ok = json_value_set_int(document, "max_errors", request->max_errors) && ok;
+    ok = json_value_set_int(document, "max_lost", request->max_lost) && ok;
+    ok = json_value_set_text(document, "idempotency_hash", request->idempotency_hash) && ok;
+    ok = json_value_set_text(document, "fingerprint", request->fingerprint) && ok;
+    return json_value_set_text(document, "requested_by", request->requested_by) && ok;
+}
+
+static bool fill_state(struct json *document, int64_t now_ms)
+{
+    static const char *const nulls[] = {"cancel",       "worker",      "backend", "queued_at", "started_at",
+                                        "heartbeat_at", "finished_at", "error",   "result"};
+    static const char *const zeros[] = {"attempt", "errors", "lost", "fence"};
+    bool ok = json_value_set_text(document, "state", job_state_name(JOB_ACCEPTED));
+
+    ok = json_value_set_text(document, "stage", "") && ok;
+    ok = json_value_set_real(document, "progress", 0) && ok;
+    for (size_t i = 0; i < sizeof zeros / sizeof zeros[0]; i++)
+        ok = json_value_set_int(document, zeros[i], 0) && ok;
+    for (size_t i = 0; i < sizeof nulls / sizeof nulls[0]; i++)
+        ok = json_value_set_null(document, nulls[i]) && ok;
+    return job_document_set_time(document, "created_at", now_ms) && ok;
+}
+
+struct json *job_document_create(const struct job_request *request, int64_t now_ms)
+{
+    struct json *document = json_value_new_object();
+
+    if (document == NULL)
+        return NULL;
+    if (!fill_request(document, request) || !fill_state(document, now_ms)) {
+        json_value_destroy(document);
+        return NULL;
+    }
+    return document;
+}
+
+/* A member as it is, or null. */
+static bool show(struct json *view, const char *key, const struct json *document)
+{
+    const struct json *value = json_value_get(document, key);
+
+    return json_value_set(view, key, value != NULL ? json_value_dup(value) : json_value_new_null());
+}
+
+static bool show_link(struct json *links, const char *key, const char *id, const char *rest)
+{
+    char url[64];
+
+    (void)snprintf(url, sizeof url, "/v1/jobs/%.26s%s", id, rest);
+    return json_value_set_text(links, key, url);
+}
+
+static bool show_links(struct json *view, const char *id)
+{
+    struct json *links = json_value_new_object();
+    bool ok = links != NULL && show_link(links, "self", id, "") && show_link(links, "report", id, "/report");
+
+    return json_value_set(view, "links", links) && ok;
+}
+
+struct json *job_document_view(const struct json *document)
+{
+    static const char *const before[] = {"type",       "namespace",  "state",        "stage",
+                                         "progress",   "attempt",    "errors",       "lost",
+                                         "created_at", "started_at", "heartbeat_at", "finished_at"};
+    static const char *const after[] = {"worker", "backend", "params", "run_at", "error", "result"};
+    const char *id = json_value_get_text(document, "_id");
+    struct json *view = json_value_new_object();
+    bool ok = view != NULL && json_value_set_text(view, "id", id);
+
+    for (size_t i = 0; ok && i < sizeof before / sizeof before[0]; i++)
+        ok = show(view, before[i], document);
+    ok = ok && json_value_set_bool(view, "stalled", false) && json_value_set_null(view, "queue_position");
+    for (size_t i = 0; ok && i < sizeof after / sizeof after[0]; i++)
+        ok = show(view, after[i], document);
+    ok = ok && json_value_set_bool(view, "cancel_requested",
+                                   json_value_kind(json_value_get(document, "cancel")) != JSON_KIND_NULL);
+    if (!ok || !show_links(view, id != NULL ? id : "")) {
+        json_value_destroy(view);
+        return NULL;
+    }
+    return view;
+}

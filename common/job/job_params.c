@@ -1,0 +1,203 @@
+#include "common/job/job_params.h"
+
+#include <string.h>
+
+#include "common/base/str.h"
+
+enum {
+    TRAINING = 1u << JOB_HOMEPAGE_AND_SIMILAR_PRODUCTS,
+    CROSS_SELL = 1u << JOB_CROSS_SELL,
+    SEARCH = 1u << JOB_HYPERPARAMETER_SEARCH,
+    WAREHOUSE = 1u << JOB_WAREHOUSE,
+    MODEL = TRAINING | SEARCH,
+    ALL = TRAINING | CROSS_SELL | SEARCH | WAREHOUSE
+};
+
+static const char *const profiles[] = {"quality", "service", NULL};
+static const char *const solvers[] = {"exact", "cg", "cholesky", NULL};
+static const char *const repeat_decays[] = {"sum", "each", NULL};
+static const char *const counts[] = {"rows", "activities", NULL};
+
+static const double year_9999_s = 253402300799.0;
+
+/* name, kind, low, high, choices, types, default, setting, meaning */
+static const struct job_param table[] = {
+    {"namespace", JOB_PARAM_TEXT, 1, 63, NULL, ALL, "the one shop", "API_NAMESPACE", "the shop"},
+    {"profile", JOB_PARAM_CHOICE, 0, 0, profiles, MODEL, "quality", "ALS_PROFILE",
+     "defaults of solver, regularization and iterations"},
+    {"solver", JOB_PARAM_CHOICE, 0, 0, solvers, MODEL, "exact", "ALS_SOLVER", "how a half-sweep is solved"},
+    {"factors", JOB_PARAM_INT, 1, 4096, NULL, MODEL, "800", "ALS_FACTORS", "length of a factor vector"},
+    {"regularization", JOB_PARAM_REAL, 0, 1e9, NULL, MODEL, "30", "ALS_REGULARIZATION", "lambda"},
+    {"alpha", JOB_PARAM_REAL, 0, 1e9, NULL, MODEL, "800", "ALS_ALPHA", "confidence = alpha * value"},
+    {"iterations", JOB_PARAM_INT, 1, 1000, NULL, MODEL, "8", "ALS_ITERATIONS", "sweeps over users and products"},
+    {"cg_steps", JOB_PARAM_INT, 1, 100, NULL, MODEL, "3", NULL, "conjugate gradient steps a row of solver cg"},
+    {"seed", JOB_PARAM_INT, 0, 9007199254740991.0, NULL, MODEL, "42", "ALS_SEED", "of the random start"},
+    {"now", JOB_PARAM_INT, 0, year_9999_s, NULL, ALL, "the job's start", NULL, "unix seconds; for tests and backfills"},
+    {"window_days", JOB_PARAM_INT, 0, 36500, NULL, ALL, "365", "INTERACTIONS_WINDOW_DAYS",
+     "age of the oldest interactions; 0: all"},
+    {"interaction_decay_scale", JOB_PARAM_REAL, 1e-3, 1e6, NULL, MODEL, "25", "INTERACTION_DECAY_SCALE",
+     "days in which an interaction fades to 1/e"},
+    {"repeat_decay", JOB_PARAM_CHOICE, 0, 0, repeat_decays, MODEL, "sum", NULL,
+     "what repetition fades: the pair's sum, or each further row"},
+    {"repeat_decay_factor", JOB_PARAM_REAL, 0, 1, NULL, MODEL, "0.8", "INTERACTION_REPEAT_DECAY_FACTOR",
+     "factor of each repetition"},
+    {"min_user_interactions", JOB_PARAM_INT, 1, 1000000, NULL, MODEL | CROSS_SELL, "3", NULL,
+     "users with fewer are left out"},
+    {"min_product_interactions", JOB_PARAM_INT, 1, 1000000, NULL, MODEL | CROSS_SELL, "5", NULL,
+     "products with fewer are left out"},
+    {"bm25_k1", JOB_PARAM_REAL, 0, 1000, NULL, MODEL, "1.2", NULL, "BM25 saturation"},
+    {"bm25_b", JOB_PARAM_REAL, 0, 1, NULL, MODEL, "0.3", NULL, "BM25 length normalization"},
+    {"recommendations", JOB_PARAM_INT, 1, 1000, NULL, TRAINING, "18", NULL, "products of a customer's list"},
+    {"similar_products", JOB_PARAM_INT, 1, 1000, NULL, TRAINING, "10", NULL, "products of a list of similar ones"},
+    {"similar_floor", JOB_PARAM_REAL, -1, 1, NULL, TRAINING, "0.3", NULL, "least cosine of similar products"},
+    {"outlier_max_per_day", JOB_PARAM_INT, 0, 1000000000, NULL, ALL, "150", "OUTLIER_MAX_PER_DAY",
+     "users with more in one UTC day are left out; 0: off"},
+    {"outlier_max_per_minute", JOB_PARAM_INT, 0, 1000000000, NULL, ALL, "0", "OUTLIER_MAX_PER_MINUTE",
+     "the same in one UTC minute; 0: off"},
+    {"outlier_max_products_per_session", JOB_PARAM_INT, 0, 1000000000, NULL, ALL, "0",
+     "OUTLIER_MAX_PRODUCTS_PER_SESSION", "different products in one session; 0: off"},
+    {"outlier_regular_gaps", JOB_PARAM_BOOL, 0, 0, NULL, ALL, "false", "OUTLIER_REGULAR_GAPS",
+     "leave out users who act like a timer"},
+    {"outlier_count", JOB_PARAM_CHOICE, 0, 0, counts, ALL, "rows", "OUTLIER_COUNT", "what the rules count"},
+    {"publish", JOB_PARAM_BOOL, 0, 0, NULL, TRAINING | CROSS_SELL, "true", NULL, "false: a dry run"},
+    {"force", JOB_PARAM_BOOL, 0, 0, NULL, TRAINING | CROSS_SELL, "false", NULL, "publish against the guard"},
+};
+
+enum { TABLE_SIZE = sizeof table / sizeof table[0] };
+
+const struct job_param *job_params_table(size_t *count)
+{
+    *count = TABLE_SIZE;
+    return table;
+}
+
+const struct job_param *job_params_find(enum job_type type, const char *name)
+{
+    for (size_t i = 0; i < TABLE_SIZE; i++) {
+        if (strcmp(table[i].name, name) == 0)
+            return (table[i].types >> type & 1u) != 0 ? &table[i] : NULL;
+    }
+    return NULL;
+}
+
+static enum err_code check_choice(const struct job_param *param, const char *text, struct err *err)
+{
+    struct str expected = {0};
+    enum err_code rc;
+
+    for (size_t i = 0; param->choices[i] != NULL; i++) {
+        if (text != NULL && strcmp(text, param->choices[i]) == 0) {
+            str_fini(&expected);
+            return ERR_OK;
+        }
+        str_append_format(&expected, "%s%s", i > 0 ? ", " : "", param->choices[i]);
+    }
+    rc = ERR_SET(err, ERR_ARGUMENT, "parameter %s must be one of %s", param->name,
+                 expected.failed ? "its choices" : expected.text);
+    str_fini(&expected);
+    return rc;
+}
+
+static enum err_code check_number(const struct job_param *param, const struct json *value, struct err *err)
+{
+    const char *kind = param->kind == JOB_PARAM_INT ? "a whole number" : "a number";
+    int64_t integer;
+    double real;
+
+    if (param->kind == JOB_PARAM_INT && !json_value_to_int64(value, &integer))
+        return ERR_SET(err, ERR_ARGUMENT, "parameter %s must be %s", param->name, kind);
+    if (!json_value_to_double(value, &real) || !(real >= param->low && real <= param->high))
+        return ERR_SET(err, ERR_ARGUMENT, "parameter %s must be %s from %.16g to %.16g", param->name, kind, param->low,
+                       param->high);
+    return ERR_OK;
+}
+
+static enum err_code check_value(const struct job_param *param, const struct json *value, struct err *err)
+{
+    const char *text = json_value_text(value);
+    bool truth;
+
+    switch (param->kind) {
+    case JOB_PARAM_INT:
+    case JOB_PARAM_REAL:
+        return check_number(param, value, err);
+    case JOB_PARAM_BOOL:
+        return json_value_to_bool(value, &truth)
+                   ? ERR_OK
+                   : ERR_SET(err, ERR_ARGUMENT, "parameter %s must be true or false", param->name);
+    case JOB_PARAM_CHOICE:
+        return check_choice(param, text, err);
+    case JOB_PARAM_TEXT:
+    default:
+        if (text == NULL || strlen(text) < (size_t)param->low || strlen(text) > (size_t)param->high ||
+            strlen(text) != json_value_text_length(value))
+            return ERR_SET(err, ERR_ARGUMENT, "parameter %s must be a text of %.0f to %.0f bytes", param->name,
+                           param->low, param->high);
+        return ERR_OK;
+    }
+}
+
+struct check {
+    enum job_type type;
+    enum err_code rc;
+    struct err *err;
+};
+
+static bool check_member(void *context, const char *name, const struct json *value)
+{
+    struct check *check = context;
+    const struct job_param *param = job_params_find(check->type, name);
+
+    if (param == NULL)
+        check->rc = ERR_SET(check->err, ERR_ARGUMENT, "a job of type %s has no parameter \"%.64s\"",
+                            job_type_name(check->type), name);
+    else
+        check->rc = check_value(param, value, check->err);
+    return check->rc == ERR_OK;
+}
+
+enum err_code job_params_check(enum job_type type, const struct json *params, struct err *err)
+{
+    struct check check = {.type = type, .rc = ERR_OK, .err = err};
+
+    if (json_value_kind(params) == JSON_KIND_NULL)
+        return ERR_OK;
+    if (json_value_kind(params) != JSON_KIND_OBJECT)
+        return ERR_SET(err, ERR_ARGUMENT, "params must be an object");
+    json_value_each(params, check_member, &check);
+    return check.rc;
+}
+
+/* The JSON value that `text` stands for; NULL when it stands for none of that kind. */
+static struct json *value_of_text(const struct job_param *param, const char *text)
+{
+    int64_t integer;
+    double real;
+    bool truth;
+
+    if (param->kind == JOB_PARAM_INT)
+        return str_to_int64(text, &integer) ? json_value_new_int(integer) : NULL;
+    if (param->kind == JOB_PARAM_REAL)
+        return str_to_double(text, &real) ? json_value_new_real(real) : NULL;
+    if (param->kind == JOB_PARAM_BOOL)
+        return str_to_bool(text, &truth) ? json_value_new_bool(truth) : NULL;
+    return json_value_new_text(text);
+}
+
+enum err_code job_params_set_text(struct json *params, enum job_type type, const char *name, const char *text,
+                                  struct err *err)
+{
+    const struct job_param *param = job_params_find(type, name);
+    struct json *value;
+    enum err_code rc;
+
+    if (param == NULL)
+        return ERR_SET(err, ERR_ARGUMENT, "a job of type %s has no parameter \"%.64s\"", job_type_name(type), name);
+    value = value_of_text(param, text);
+    rc = check_value(param, value, err);
+    if (rc != ERR_OK) {
+        json_value_destroy(value);
+        return rc;
+    }
+    return json_value_set(params, name, value) ? ERR_OK : ERR_SET(err, ERR_NO_MEMORY, "no memory for a parameter");
+}

@@ -1,0 +1,1 @@
+recfleet_library(recfleet_job SOURCES job.c job_params.c PUBLIC recfleet_base recfleet_json)

@@ -1,0 +1,110 @@
+#include "common/net/redis_command.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/net/redis_internal.h"
+
+void redis_command_init(struct redis_command *command, const char *name)
+{
+    *command = (struct redis_command){0};
+    redis_command_add(command, name);
+}
+
+void redis_command_init_script(struct redis_command *command, const struct redis_script *script, int keys)
+{
+    redis_command_init(command, "EVALSHA");
+    redis_command_add(command, script->sha1);
+    redis_command_add_int(command, keys);
+    command->script = script;
+}
+
+void redis_command_fini(struct redis_command *command)
+{
+    str_fini(&command->bytes);
+    free(command->ends);
+    *command = (struct redis_command){0};
+}
+
+bool redis_command_copy(struct redis_command *out, const struct redis_command *command)
+{
+    *out = (struct redis_command){.script = command->script};
+    if (command->bytes.failed)
+        return false;
+    for (size_t i = 0; i < command->count; i++) {
+        size_t length;
+        const char *argument = redis_command_argument(command, i, &length);
+
+        redis_command_add_bytes(out, argument, length);
+    }
+    return !out->bytes.failed;
+}
+
+void redis_command_add_bytes(struct redis_command *command, const void *bytes, size_t length)
+{
+    if (mem_grow(&command->ends, &command->capacity, command->count + 1, sizeof *command->ends, NULL) != ERR_OK) {
+        command->bytes.failed = true;
+        return;
+    }
+    str_append(&command->bytes, bytes, length);
+    command->ends[command->count++] = command->bytes.length;
+}
+
+void redis_command_add(struct redis_command *command, const char *text)
+{
+    redis_command_add_bytes(command, text, strlen(text));
+}
+
+void redis_command_add_int(struct redis_command *command, int64_t value)
+{
+    redis_command_add_format(command, "%lld", (long long)value);
+}
+
+void redis_command_add_format(struct redis_command *command, const char *format, ...)
+{
+    char *text = NULL;
+    va_list args;
+    int length;
+
+    va_start(args, format);
+    length = vasprintf(&text, format, args);
+    va_end(args);
+    if (length < 0) {
+        command->bytes.failed = true;
+        return;
+    }
+    redis_command_add_bytes(command, text, (size_t)length);
+    free(text);
+}
+
+const char *redis_command_argument(const struct redis_command *command, size_t index, size_t *length)
+{
+    size_t begin = index > 0 ? command->ends[index - 1] : 0;
+
+    *length = command->ends[index] - begin;
+    return command->bytes.text + begin;
+}
+
+const char **redis_command_vector(const struct redis_command *command, bool as_eval, size_t **lengths)
+{
+    const char **argv;
+
+    if (command->bytes.failed)
+        return NULL;
+    argv = mem_zeroed(command->count, sizeof *argv + sizeof **lengths);
+    if (argv == NULL)
+        return NULL;
+    *lengths = (size_t *)(void *)(argv + command->count);
+    for (size_t i = 0; i < command->count; i++)
+        argv[i] = redis_command_argument(command, i, &(*lengths)[i]);
+    if (as_eval) {
+        argv[0] = "EVAL";
+        (*lengths)[0] = strlen("EVAL");
+        argv[1] = command->script->text;
+        (*lengths)[1] = strlen(command->script->text);
+    }
+    return argv;
+}

@@ -1,0 +1,21 @@
+/*
+ * Between the redis_* files only: hiredis' types under our names.
+ */
+#ifndef COMMON_NET_REDIS_INTERNAL_H
+#define COMMON_NET_REDIS_INTERNAL_H
+
+#include <stddef.h>
+
+#include "common/net/redis_command.h"
+#include "common/net/redis_url.h"
+
+struct redisContext;
+
+/* TLS on a connected socket; ERR_CONFIG where this build has none. */
+enum err_code redis_tls_start(struct redisContext *connection, const struct redis_url *url, struct err *err) MUST_CHECK;
+
+/* The command as argv and lengths, in one malloc'd block that *argv begins (free it). `as_eval` sends a script by its
+ * text. NULL when out of memory or when the command is marked failed. */
+const char **redis_command_vector(const struct redis_command *command, bool as_eval, size_t **lengths);
+
+#endif
