@@ -216,15 +216,17 @@ enum err_code job_queue_start_parse(const struct redis_reply *reply, enum job_qu
 void job_queue_beat_command(struct redis_command *command, const char *queue, const struct job_queue_lease *lease,
                             const char *worker, double progress, const char *stage)
 {
-    redis_command_init_script(command, &job_script_beat, 2);
+    redis_command_init_script(command, &job_script_beat, 3);
     job_queue_add_job_key(command, queue, lease->entry.job_id);
     job_queue_add_key(command, queue, "s");
+    job_queue_add_key(command, queue, "ev");
     redis_command_add(command, JOB_QUEUE_GROUP);
     redis_command_add(command, lease->entry.stream_id);
     redis_command_add(command, worker);
     redis_command_add_int(command, lease->fence);
     redis_command_add_format(command, "%.4f", progress);
     redis_command_add(command, stage);
+    redis_command_add(command, lease->entry.job_id);
 }
 
 enum err_code job_queue_beat_parse(const struct redis_reply *reply, enum job_queue_beaten *out, struct err *err)
@@ -281,13 +283,15 @@ enum err_code job_queue_finish_parse(const struct redis_reply *reply, enum job_q
 void job_queue_release_command(struct redis_command *command, const char *queue, const struct job_queue_lease *lease,
                                const char *worker)
 {
-    redis_command_init_script(command, &job_script_release, 2);
+    redis_command_init_script(command, &job_script_release, 3);
     job_queue_add_job_key(command, queue, lease->entry.job_id);
     job_queue_add_key(command, queue, "s");
+    job_queue_add_key(command, queue, "ev");
     redis_command_add(command, JOB_QUEUE_GROUP);
     redis_command_add(command, lease->entry.stream_id);
     redis_command_add(command, worker);
     redis_command_add_int(command, lease->fence);
+    redis_command_add(command, lease->entry.job_id);
 }
 
 enum err_code job_queue_release_parse(const struct redis_reply *reply, bool *fenced, struct err *err)

@@ -1,0 +1,33 @@
+/*
+ * Between job_store.c and its two implementations: what each provides. Meanings as in job_store.h.
+ */
+#ifndef COMMON_JOB_JOB_STORE_OPS_H
+#define COMMON_JOB_JOB_STORE_OPS_H
+
+#include "common/job/job_store.h"
+
+struct job_store_ops {
+    const char *kind;
+    void (*close)(void *self);
+    enum err_code (*ping)(void *self, struct err *err);
+    enum err_code (*insert)(void *self, const struct json *document, struct err *err);
+    enum err_code (*get)(void *self, const char *id, struct json **out, struct err *err);
+    enum err_code (*update)(void *self, const char *id, int64_t fence, const struct json *changes, bool *applied,
+                            struct err *err);
+    enum err_code (*delete_accepted)(void *self, const char *id, struct err *err);
+    enum err_code (*put_report)(void *self, const char *id, int64_t fence, const struct json *report, bool *applied,
+                                struct err *err);
+    enum err_code (*get_report)(void *self, const char *id, struct json **out, struct err *err);
+    enum err_code (*last_published)(void *self, enum job_type type, const char *shop, struct json **out,
+                                    struct err *err);
+    enum err_code (*list)(void *self, const char *state, const char *type, const char *before, int limit,
+                          struct json **out, struct err *err);
+};
+
+/* Each opens its kind of URL and gives its state, to go to ops->close. */
+enum err_code job_store_sqlite_open(void **self, const struct job_store_ops **ops, const char *path, int retention_days,
+                                    struct err *err) MUST_CHECK;
+enum err_code job_store_mongo_open(void **self, const struct job_store_ops **ops, const char *url, int retention_days,
+                                   struct err *err) MUST_CHECK;
+
+#endif
