@@ -23,15 +23,25 @@ static struct json *outer(json_t *value)
     return (struct json *)value;
 }
 
-enum err_code json_value_parse(struct json **out, const char *text, size_t length, struct err *err)
+static enum err_code parse(struct json **out, const char *text, size_t length, size_t flags, struct err *err)
 {
     json_error_t error;
-    json_t *value = json_loadb(text, length, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    json_t *value = json_loadb(text, length, flags | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
 
     *out = outer(value);
     if (value == NULL)
         return ERR_SET(err, ERR_FORMAT, "JSON line %d column %d: %s", error.line, error.column, error.text);
     return ERR_OK;
+}
+
+enum err_code json_value_parse(struct json **out, const char *text, size_t length, struct err *err)
+{
+    return parse(out, text, length, JSON_REJECT_DUPLICATES, err);
+}
+
+enum err_code json_value_parse_lenient(struct json **out, const char *text, size_t length, struct err *err)
+{
+    return parse(out, text, length, 0, err);
 }
 
 void json_value_destroy(struct json *value)

@@ -25,6 +25,9 @@ enum json_kind {
 
 /* One value and nothing behind it; ERR_FORMAT names line and column. A key given twice is an error. */
 enum err_code json_value_parse(struct json **out, const char *text, size_t length, struct err *err) MUST_CHECK;
+
+/* The same for what others wrote: of a key given twice the last wins. */
+enum err_code json_value_parse_lenient(struct json **out, const char *text, size_t length, struct err *err) MUST_CHECK;
 void json_value_destroy(struct json *value);
 
 /* A deep copy; NULL when out of memory or for NULL. */

@@ -32,8 +32,8 @@ enum err_code cache_create(struct cache **out, const struct blob_store *store, c
 void cache_destroy(struct cache *cache);
 
 struct cache_state {
-    bool loaded;                       /* false: nothing usable was there */
-    int64_t watermark_s[ACTION_COUNT]; /* fetch from here on */
+    bool loaded;                         /* false: nothing usable was there */
+    int64_t watermark_s[ACTION_COUNT];   /* fetch from here on */
     int64_t covers_from_s[ACTION_COUNT]; /* all from here to the watermark is in the cache */
 };
 

@@ -31,7 +31,8 @@ struct fetch_result {
     char warnings[4][256]; /* "the cache was corrupt and set aside as …"; "" ends */
 };
 
-/* ERR_NO_DATA "Interactions are required." / "Products are required."; errors of the source as they are. */
+/* *result goes to fetch_result_fini also after a failure. ERR_NO_DATA "Interactions are required." / "Products are
+ * required."; errors of the source as they are. */
 enum err_code fetch_run(struct fetch_result *result, const struct fetch_params *params, const struct source *source,
                         struct cache *cache, const struct progress *progress, struct err *err) MUST_CHECK;
 void fetch_result_fini(struct fetch_result *result);

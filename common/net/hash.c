@@ -1,0 +1,27 @@
+#include "common/net/hash.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+#include "common/base/str.h"
+
+enum err_code hash_sha256(const void *bytes, size_t length, unsigned char out[HASH_SHA256_BYTES])
+{
+    return EVP_Digest(bytes, length, out, NULL, EVP_sha256(), NULL) == 1 ? ERR_OK : ERR_INTERNAL;
+}
+
+enum err_code hash_sha256_hex(const void *bytes, size_t length, char out[HASH_SHA256_HEX_BYTES])
+{
+    unsigned char digest[HASH_SHA256_BYTES];
+    enum err_code rc = hash_sha256(bytes, length, digest);
+
+    out[0] = '\0';
+    if (rc == ERR_OK)
+        str_hex(out, digest, sizeof digest);
+    return rc;
+}
+
+bool hash_equal(const void *a, const void *b, size_t length)
+{
+    return CRYPTO_memcmp(a, b, length) == 0;
+}

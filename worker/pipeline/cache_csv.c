@@ -1,0 +1,239 @@
+#include "worker/pipeline/cache_csv.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum column { COLUMN_ID, COLUMN_ACTION, COLUMN_USER, COLUMN_CREATED, COLUMN_PRODUCT, COLUMN_COUNT };
+
+enum { MAX_COLUMNS = 32, MAX_DIGITS = 18 };
+
+static const char *const column_names[COLUMN_COUNT] = {"id", "action", "user_uid", "created", "product_id"};
+
+static void append_number(struct str *out, int64_t value)
+{
+    char digits[24];
+    size_t at = sizeof digits;
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+
+    do {
+        digits[--at] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0)
+        digits[--at] = '-';
+    str_append(out, digits + at, sizeof digits - at);
+}
+
+static void append_field(struct str *out, const char *text)
+{
+    if (strpbrk(text, ",\"\r\n") == NULL) {
+        str_append_text(out, text);
+        return;
+    }
+    str_append_char(out, '"');
+    for (; *text != '\0'; text++) {
+        if (*text == '"')
+            str_append_char(out, '"');
+        str_append_char(out, *text);
+    }
+    str_append_char(out, '"');
+}
+
+enum err_code cache_csv_write(struct str *out, const struct interactions *rows, const unsigned char *keep,
+                              struct err *err)
+{
+    str_append_text(out, "id,action,user_uid,created,product_id\n");
+    for (size_t row = 0; row < rows->count; row++) {
+        if (keep != NULL && !keep[row])
+            continue;
+        append_number(out, rows->activity_id[row]);
+        str_append_char(out, ',');
+        str_append_text(out, action_name((enum action)rows->action[row]));
+        str_append_char(out, ',');
+        append_field(out, id_table_text(rows->users, rows->user[row]));
+        str_append_char(out, ',');
+        append_number(out, rows->created[row]);
+        str_append_char(out, ',');
+        append_number(out, rows->product_id[row]);
+        str_append_char(out, '\n');
+    }
+    return out->failed ? ERR_SET(err, ERR_NO_MEMORY, "no memory for a cache of %zu rows", rows->count) : ERR_OK;
+}
+
+struct field {
+    const char *text;
+    size_t length;
+};
+
+struct reader {
+    const char *at;
+    const char *end;
+    size_t line;
+    struct str unquoted; /* of the one field of a line that needed it */
+    struct field fields[MAX_COLUMNS];
+    size_t field_count;
+    size_t places[COLUMN_COUNT]; /* the field that holds a column */
+};
+
+/* A quoted field; at most one of a line is unquoted into the buffer, the rest must hold no doubled quotes. */
+static bool read_quoted(struct reader *reader, struct field *field)
+{
+    size_t begin = reader->unquoted.length;
+
+    for (reader->at++; reader->at < reader->end; reader->at++) {
+        if (*reader->at == '"') {
+            if (reader->at + 1 == reader->end || reader->at[1] != '"')
+                break;
+            reader->at++;
+        }
+        reader->line += *reader->at == '\n';
+        str_append_char(&reader->unquoted, *reader->at);
+    }
+    if (reader->at == reader->end || reader->unquoted.failed)
+        return false;
+    reader->at++; /* the closing quote */
+    *field = (struct field){.text = NULL, .length = reader->unquoted.length - begin};
+    return true;
+}
+
+/* Unquoted texts get their place only now: the buffer may have moved while it grew. */
+static void place_unquoted(struct reader *reader)
+{
+    size_t begin = 0;
+
+    for (size_t i = 0; i < reader->field_count; i++) {
+        if (reader->fields[i].text != NULL)
+            continue;
+        reader->fields[i].text = reader->unquoted.length > 0 ? reader->unquoted.text + begin : "";
+        begin += reader->fields[i].length;
+    }
+}
+
+static bool read_plain(struct reader *reader, struct field *field)
+{
+    const char *begin = reader->at;
+
+    while (reader->at < reader->end && *reader->at != ',' && *reader->at != '\n' && *reader->at != '\r')
+        reader->at++;
+    *field = (struct field){.text = begin, .length = (size_t)(reader->at - begin)};
+    return true;
+}
+
+/* One record into fields; false where it is malformed. */
+static bool read_record(struct reader *reader)
+{
+    reader->field_count = 0;
+    str_clear(&reader->unquoted);
+    for (;;) {
+        struct field *field = &reader->fields[reader->field_count];
+
+        if (reader->field_count == MAX_COLUMNS)
+            return false;
+        if (!(reader->at < reader->end && *reader->at == '"' ? read_quoted(reader, field) : read_plain(reader, field)))
+            return false;
+        reader->field_count++;
+        if (reader->at == reader->end || *reader->at != ',')
+            break;
+        reader->at++;
+    }
+    place_unquoted(reader);
+    if (reader->at < reader->end && *reader->at == '\r')
+        reader->at++;
+    if (reader->at < reader->end && *reader->at != '\n')
+        return false;
+    reader->at += reader->at < reader->end;
+    reader->line++;
+    return true;
+}
+
+static bool read_header(struct reader *reader)
+{
+    unsigned found = 0;
+
+    if (!read_record(reader))
+        return false;
+    for (size_t i = 0; i < reader->field_count; i++) {
+        for (size_t column = 0; column < COLUMN_COUNT; column++) {
+            if (reader->fields[i].length == strlen(column_names[column]) &&
+                memcmp(reader->fields[i].text, column_names[column], reader->fields[i].length) == 0) {
+                reader->places[column] = i;
+                found |= 1u << column;
+            }
+        }
+    }
+    return found == (1u << COLUMN_COUNT) - 1;
+}
+
+/* -?[0-9]{1,18}(\.0)? */
+static bool parse_number(struct field field, int64_t *out)
+{
+    bool negative = field.length > 0 && field.text[0] == '-';
+    int64_t value = 0;
+
+    if (negative) {
+        field.text++;
+        field.length--;
+    }
+    if (field.length > 2 && memcmp(field.text + field.length - 2, ".0", 2) == 0)
+        field.length -= 2;
+    if (field.length == 0 || field.length > MAX_DIGITS)
+        return false;
+    for (size_t i = 0; i < field.length; i++) {
+        if (field.text[i] < '0' || field.text[i] > '9')
+            return false;
+        value = value * 10 + (field.text[i] - '0');
+    }
+    *out = negative ? -value : value;
+    return true;
+}
+
+static bool parse_action(struct field field, enum action *out)
+{
+    for (int i = 0; i < ACTION_COUNT; i++) {
+        const char *name = action_name((enum action)i);
+
+        if (strlen(name) == field.length && memcmp(name, field.text, field.length) == 0) {
+            *out = (enum action)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum err_code add_record(struct interactions *rows, const struct reader *reader, struct err *err)
+{
+    struct field user = reader->fields[reader->places[COLUMN_USER]];
+    int64_t id;
+    int64_t created;
+    int64_t product_id;
+    enum action action;
+
+    if (!parse_number(reader->fields[reader->places[COLUMN_ID]], &id) ||
+        !parse_action(reader->fields[reader->places[COLUMN_ACTION]], &action) ||
+        !parse_number(reader->fields[reader->places[COLUMN_CREATED]], &created) ||
+        !parse_number(reader->fields[reader->places[COLUMN_PRODUCT]], &product_id) || user.length == 0 ||
+        memchr(user.text, '\0', user.length) != NULL)
+        return ERR_SET(err, ERR_FORMAT, "interactions.csv line %zu: a value is not of its column", reader->line);
+    return interactions_add(rows, id, action, user.text, user.length, created, product_id, err);
+}
+
+enum err_code cache_csv_read(struct interactions *rows, const char *data, size_t size, struct err *err)
+{
+    struct reader reader = {.at = data, .end = data + size};
+    enum err_code rc = ERR_OK;
+
+    if (!read_header(&reader))
+        rc = ERR_SET(err, ERR_FORMAT, "interactions.csv has no header with id,action,user_uid,created,product_id");
+    while (rc == ERR_OK && reader.at < reader.end) {
+        size_t columns = reader.field_count;
+
+        if (!read_record(&reader) || reader.field_count != columns)
+            rc = ERR_SET(err, ERR_FORMAT, "interactions.csv line %zu: not as many columns as the header",
+                         reader.line + 1);
+        else
+            rc = add_record(rows, &reader, err);
+    }
+    str_fini(&reader.unquoted);
+    return rc;
+}
