@@ -40,7 +40,7 @@ void str_append_char(struct str *str, char character)
     str_append(str, &character, 1);
 }
 
-static void append_format(struct str *str, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void append_format(struct str *str, const char *format, va_list args)
 {
     va_list again;
     int length;

@@ -1,0 +1,2 @@
+add_library(recfleet_test_mongo STATIC ${CMAKE_CURRENT_LIST_DIR}/mongo_server.c)
+target_link_libraries(recfleet_test_mongo PUBLIC recfleet_options recfleet_test_support)

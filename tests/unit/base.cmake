@@ -1,0 +1,6 @@
+foreach(part IN ITEMS err memory str clock env)
+  recfleet_test(NAME test_${part} SOURCES test_${part}.c LIBS recfleet_base)
+endforeach()
+recfleet_test(NAME test_log SOURCES test_log.c LIBS recfleet_json)
+recfleet_test(NAME test_json_value SOURCES test_json_value.c LIBS recfleet_json)
+recfleet_test(NAME test_job SOURCES test_job.c LIBS recfleet_job)

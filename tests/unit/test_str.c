@@ -1,0 +1,125 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/base/str.h"
+
+static void a_buffer_grows_and_stays_terminated(void **state)
+{
+    struct str str = {0};
+    char *text;
+
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        str_append_format(&str, "%d,", i);
+    assert_int_equal(strlen(str.text), str.length);
+    assert_true(strncmp(str.text, "0,1,2,", 6) == 0);
+    str_clear(&str);
+    assert_string_equal(str.text, "");
+    str_append_char(&str, 'x');
+    text = str_take(&str);
+    assert_string_equal(text, "x");
+    assert_null(str.text);
+    free(text);
+    text = str_take(&str);
+    assert_string_equal(text, "");
+    free(text);
+}
+
+static void json_text_is_escaped(void **state)
+{
+    struct str str = {0};
+
+    (void)state;
+    str_append_json(&str, "a\"b\\c\n\x01", 7);
+    assert_string_equal(str.text, "\"a\\\"b\\\\c\\u000a\\u0001\"");
+    str_clear(&str);
+    str_append_json(&str, "\xc3\xa4\xf0\x9f\x98\x80", 6);
+    assert_string_equal(str.text, "\"\xc3\xa4\xf0\x9f\x98\x80\"");
+    str_fini(&str);
+}
+
+static void bytes_that_are_not_utf8_become_replacement_characters(void **state)
+{
+    static const char *const broken[] = {"\x80", "\xc0\xaf", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xe2\x82", "\xff"};
+    struct str str = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+        str_clear(&str);
+        str_append_json(&str, broken[i], strlen(broken[i]));
+        assert_true(strstr(str.text, "\xef\xbf\xbd") != NULL);
+        assert_null(strstr(str.text, broken[i]));
+    }
+    str_fini(&str);
+}
+
+static void only_whole_numbers_are_numbers(void **state)
+{
+    static const char *const bad[] = {"", " 1", "1 ", "1x", "+1", "0x10", "9223372036854775808", "--1", "-"};
+    int64_t value;
+
+    (void)state;
+    assert_true(str_to_int64("-9223372036854775808", &value));
+    assert_true(value == INT64_MIN);
+    assert_true(str_to_int64("0042", &value));
+    assert_int_equal(value, 42);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(str_to_int64(bad[i], &value));
+    assert_false(str_to_int64(NULL, &value));
+}
+
+static void only_finite_reals_are_reals(void **state)
+{
+    static const char *const bad[] = {"", "nan", "inf", "1e999", " 1", "1,5", "+1"};
+    double value;
+
+    (void)state;
+    assert_true(str_to_double("-.5e1", &value));
+    assert_true(value == -5.0);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(str_to_double(bad[i], &value));
+}
+
+static void truth_is_read_in_any_case(void **state)
+{
+    bool value;
+
+    (void)state;
+    assert_true(str_to_bool("TRUE", &value) && value);
+    assert_true(str_to_bool("off", &value) && !value);
+    assert_false(str_to_bool("maybe", &value));
+}
+
+static void bytes_become_hexadecimal(void **state)
+{
+    char out[7];
+
+    (void)state;
+    str_hex(out, "\x00\xab\xff", 3);
+    assert_string_equal(out, "00abff");
+    assert_true(str_starts_with("redis://x", "redis://"));
+    assert_false(str_starts_with("red", "redis://"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_buffer_grows_and_stays_terminated),
+        cmocka_unit_test(json_text_is_escaped),
+        cmocka_unit_test(bytes_that_are_not_utf8_become_replacement_characters),
+        cmocka_unit_test(only_whole_numbers_are_numbers),
+        cmocka_unit_test(only_finite_reals_are_reals),
+        cmocka_unit_test(truth_is_read_in_any_case),
+        cmocka_unit_test(bytes_become_hexadecimal),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
