@@ -19,12 +19,12 @@ struct als_params {
     enum als_solver solver;
     enum als_backend_kind backend;
     int factors;           /* f, 1..4096 */
-    double regularization; /* lambda >= 0 */
-    double alpha;          /* c = alpha * value; a negative value means confidence |c| with preference 0 */
     int iterations;        /* each is users from items, then items from users */
     int cg_steps;          /* of ALS_SOLVER_CG; 3 */
-    uint64_t seed;         /* of the random start (PCG64, numpy's SeedSequence) */
     int threads;           /* 0: all cores */
+    double regularization; /* lambda >= 0 */
+    double alpha;          /* c = alpha * value; a negative value means confidence |c| with preference 0 */
+    uint64_t seed;         /* of the random start (PCG64, numpy's SeedSequence) */
 };
 
 /* The model: row-major float factors, X users x f and Y items x f. */

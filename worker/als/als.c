@@ -1,0 +1,296 @@
+#include "worker/als/als.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "worker/als/als_backend.h"
+#include "worker/als/cpu/blas_core.h"
+#include "worker/als/pcg64.h"
+
+enum { MOST_FACTORS = 4096, MOST_THREADS = 1024 };
+
+static const float START_SCALE = 0.01F; /* the start is uniform in [0, START_SCALE) */
+
+static enum err_code find_backend(const struct als_backend **out, enum als_backend_kind kind, struct err *err)
+{
+    *out = als_backend_find(kind);
+    if (*out == NULL)
+        return ERR_SET(err, ERR_CONFIG, "backend %s: this build has no such backend; use auto or cpu",
+                       kind == ALS_BACKEND_CUDA ? "cuda" : "unknown");
+    return ERR_OK;
+}
+
+static enum err_code check_params(const struct als_params *params, struct err *err)
+{
+    if (params->solver != ALS_SOLVER_EXACT && params->solver != ALS_SOLVER_CG && params->solver != ALS_SOLVER_CHOLESKY)
+        return ERR_SET(err, ERR_ARGUMENT, "solver %d is unknown", (int)params->solver);
+    if (params->factors < 1 || params->factors > MOST_FACTORS)
+        return ERR_SET(err, ERR_ARGUMENT, "factors %d is not within 1..%d", params->factors, MOST_FACTORS);
+    if (!isfinite(params->regularization) || params->regularization < 0)
+        return ERR_SET(err, ERR_ARGUMENT, "regularization %g is not a number >= 0", params->regularization);
+    if (!isfinite((float)params->alpha) || params->alpha <= 0)
+        return ERR_SET(err, ERR_ARGUMENT, "alpha %g is not a number > 0", params->alpha);
+    if (params->iterations < 1)
+        return ERR_SET(err, ERR_ARGUMENT, "iterations %d is below 1", params->iterations);
+    if (params->solver == ALS_SOLVER_CG && params->cg_steps < 1)
+        return ERR_SET(err, ERR_ARGUMENT, "cg_steps %d is below 1", params->cg_steps);
+    if (params->threads < 0 || params->threads > MOST_THREADS)
+        return ERR_SET(err, ERR_ARGUMENT, "threads %d is not within 0..%d", params->threads, MOST_THREADS);
+    return ERR_OK;
+}
+
+static enum err_code check_row(const struct csr *values, size_t row, double alpha, struct err *err)
+{
+    int64_t last = -1;
+
+    for (int64_t k = values->offsets[row]; k < values->offsets[row + 1]; k++) {
+        if (values->columns[k] <= last || (size_t)values->columns[k] >= values->cols)
+            return ERR_SET(err, ERR_ARGUMENT, "user %zu: item %d is out of order or range", row, values->columns[k]);
+        if (!isfinite((float)alpha * values->values[k]))
+            return ERR_SET(err, ERR_ARGUMENT, "user %zu, item %d: %g * %g is not a finite confidence", row,
+                           values->columns[k], alpha, (double)values->values[k]);
+        last = values->columns[k];
+    }
+    return ERR_OK;
+}
+
+static enum err_code check_values(const struct csr *values, double alpha, struct err *err)
+{
+    if (values->rows == 0 || values->cols == 0 || values->rows > INT32_MAX || values->cols > INT32_MAX)
+        return ERR_SET(err, ERR_ARGUMENT, "a matrix of %zu users x %zu items cannot be trained on", values->rows,
+                       values->cols);
+    if (values->offsets[0] != 0)
+        return ERR_SET(err, ERR_ARGUMENT, "the matrix does not begin at offset 0");
+    for (size_t row = 0; row < values->rows; row++) {
+        if (values->offsets[row + 1] < values->offsets[row])
+            return ERR_SET(err, ERR_ARGUMENT, "user %zu: offsets descend", row);
+    }
+    for (size_t row = 0; row < values->rows; row++) {
+        enum err_code rc = check_row(values, row, alpha, err);
+
+        if (rc != ERR_OK)
+            return rc;
+    }
+    return ERR_OK;
+}
+
+static enum err_code init_model(struct als_model *model, size_t users, size_t items, const struct als_params *params,
+                                struct err *err)
+{
+    struct pcg64 generator;
+    size_t factors = (size_t)params->factors;
+    size_t cells_x;
+    size_t cells_y;
+
+    if (!mem_multiply(&cells_x, users, factors) || !mem_multiply(&cells_y, items, factors))
+        return ERR_SET(err, ERR_NO_MEMORY, "%zu users, %zu items x %zu factors are too many", users, items, factors);
+    *model = (struct als_model){.users = users, .items = items, .factors = factors};
+    model->x = mem_aligned(cells_x, sizeof *model->x);
+    model->y = mem_aligned(cells_y, sizeof *model->y);
+    if (model->x == NULL || model->y == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu + %zu rows of %zu factors", users, items, factors);
+    pcg64_seed(&generator, params->seed);
+    for (size_t i = 0; i < cells_x; i++)
+        model->x[i] = pcg64_next_float(&generator) * START_SCALE;
+    for (size_t i = 0; i < cells_y; i++)
+        model->y[i] = pcg64_next_float(&generator) * START_SCALE;
+    return ERR_OK;
+}
+
+static enum err_code run_half_sweep(const struct als_backend *backend, struct als_training *training,
+                                    enum als_side side, struct err *err)
+{
+    enum err_code rc = backend->half_sweep(training, side, err);
+
+    if (rc != ERR_OK)
+        (void)err_wrap(err, "%s", side == ALS_SIDE_USERS ? "users from items" : "items from users");
+    return rc;
+}
+
+static enum err_code run_iteration(const struct als_backend *backend, struct als_training *training, double *loss,
+                                   struct err *err)
+{
+    enum err_code rc;
+
+    rc = run_half_sweep(backend, training, ALS_SIDE_USERS, err);
+    if (rc != ERR_OK)
+        return rc;
+    rc = run_half_sweep(backend, training, ALS_SIDE_ITEMS, err);
+    if (rc != ERR_OK)
+        return rc;
+    rc = backend->loss(training, loss, err);
+    if (rc == ERR_OK && !isfinite(*loss))
+        rc = ERR_SET(err, ERR_NUMERIC, "the loss is not finite");
+    return rc;
+}
+
+static enum err_code run_iterations(const struct als_backend *backend, struct als_training *training,
+                                    const struct als_params *params, const struct als_observer *observer, double *loss,
+                                    struct err *err)
+{
+    for (int iteration = 1; iteration <= params->iterations; iteration++) {
+        double now = 0;
+        enum err_code rc = run_iteration(backend, training, &now, err);
+
+        if (rc != ERR_OK) {
+            (void)err_wrap(err, "iteration %d of %d", iteration, params->iterations);
+            return rc;
+        }
+        if (loss != NULL)
+            loss[iteration - 1] = now;
+        if (observer != NULL && observer->on_iteration != NULL &&
+            !observer->on_iteration(observer->context, iteration, now))
+            return ERR_SET(err, ERR_CANCELLED, "training stopped after iteration %d of %d", iteration,
+                           params->iterations);
+    }
+    return backend->read_factors(training, err);
+}
+
+enum err_code als_train(struct als_model *model, const struct csr *values, const struct als_params *params,
+                        const struct als_observer *observer, double *loss, struct err *err)
+{
+    enum err_code rc;
+    const struct als_backend *backend;
+    struct als_training *training = NULL;
+    struct csr by_item = {0};
+    struct als_problem problem;
+
+    memset(model, 0, sizeof *model);
+    rc = find_backend(&backend, params->backend, err);
+    if (rc != ERR_OK)
+        return rc;
+    rc = check_params(params, err);
+    if (rc != ERR_OK)
+        return rc;
+    rc = check_values(values, params->alpha, err);
+    if (rc != ERR_OK)
+        return rc;
+
+    rc = csr_transpose(&by_item, values, err);
+    if (rc != ERR_OK)
+        goto done;
+    rc = init_model(model, values->rows, values->cols, params, err);
+    if (rc != ERR_OK)
+        goto done;
+    problem =
+        (struct als_problem){.by_user = values, .by_item = &by_item, .params = params, .x = model->x, .y = model->y};
+    rc = backend->create(&training, &problem, err);
+    if (rc != ERR_OK)
+        goto done;
+    rc = run_iterations(backend, training, params, observer, loss, err);
+done:
+    if (training != NULL)
+        backend->destroy(training);
+    csr_fini(&by_item);
+    if (rc != ERR_OK)
+        als_model_fini(model);
+    return rc;
+}
+
+void als_model_fini(struct als_model *model)
+{
+    if (model == NULL)
+        return;
+    free(model->x);
+    free(model->y);
+    memset(model, 0, sizeof *model);
+}
+
+void als_describe_backend(enum als_backend_kind kind, char *out, size_t size)
+{
+    const struct als_backend *backend = als_backend_find(kind);
+
+    if (backend == NULL)
+        (void)snprintf(out, size, "cuda (not in this build)");
+    else
+        backend->describe(out, size);
+}
+
+void als_choose_blas_kernels(char **argv)
+{
+    blas_core_choose(argv);
+}
+
+static enum err_code check_request(const struct als_list_request *request, struct err *err)
+{
+    int64_t last = -1;
+
+    if (request->n < 1 || request->n > INT32_MAX)
+        return ERR_SET(err, ERR_ARGUMENT, "lists of %zu items cannot be made", request->n);
+    if (request->threads < 0 || request->threads > MOST_THREADS)
+        return ERR_SET(err, ERR_ARGUMENT, "threads %d is not within 0..%d", request->threads, MOST_THREADS);
+    for (size_t i = 0; i < request->candidate_count; i++) {
+        if (request->candidates[i] <= last || (size_t)request->candidates[i] >= request->model->items)
+            return ERR_SET(err, ERR_ARGUMENT, "candidate %d at %zu is out of order or range", request->candidates[i],
+                           i);
+        last = request->candidates[i];
+    }
+    return ERR_OK;
+}
+
+typedef enum err_code (*fill_lists_fn)(struct als_lists *out, const struct als_list_request *request, struct err *err);
+
+static enum err_code make_lists(struct als_lists *out, size_t rows, const struct als_list_request *request,
+                                fill_lists_fn fill, struct err *err)
+{
+    enum err_code rc;
+    size_t cells;
+
+    memset(out, 0, sizeof *out);
+    rc = check_request(request, err);
+    if (rc != ERR_OK)
+        return rc;
+    if (!mem_multiply(&cells, rows, request->n))
+        return ERR_SET(err, ERR_NO_MEMORY, "%zu lists of %zu are too many", rows, request->n);
+    out->rows = rows;
+    out->n = request->n;
+    out->items = mem_zeroed(cells, sizeof *out->items);
+    out->scores = mem_zeroed(cells, sizeof *out->scores);
+    out->counts = mem_zeroed(rows, sizeof *out->counts);
+    if (out->items == NULL || out->scores == NULL || out->counts == NULL)
+        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu lists of %zu", rows, request->n);
+    else
+        rc = fill(out, request, err);
+    if (rc != ERR_OK)
+        als_lists_fini(out);
+    return rc;
+}
+
+enum err_code als_top_items(struct als_lists *out, const struct als_model *model, const int32_t *candidates,
+                            size_t candidate_count, size_t n, int threads, struct err *err)
+{
+    const struct als_list_request request = {
+        .model = model, .candidates = candidates, .candidate_count = candidate_count, .n = n, .threads = threads};
+
+    return make_lists(out, model->users, &request, als_backend_find(ALS_BACKEND_AUTO)->top_items, err);
+}
+
+enum err_code als_similar_items(struct als_lists *out, const struct als_model *model, const int32_t *candidates,
+                                size_t candidate_count, size_t n, float floor, int threads, struct err *err)
+{
+    const struct als_list_request request = {.model = model,
+                                             .candidates = candidates,
+                                             .candidate_count = candidate_count,
+                                             .n = n,
+                                             .floor = floor,
+                                             .threads = threads};
+
+    if (!isfinite(floor)) {
+        memset(out, 0, sizeof *out);
+        return ERR_SET(err, ERR_ARGUMENT, "a floor of %g is not a number", (double)floor);
+    }
+    return make_lists(out, model->items, &request, als_backend_find(ALS_BACKEND_AUTO)->similar_items, err);
+}
+
+void als_lists_fini(struct als_lists *lists)
+{
+    if (lists == NULL)
+        return;
+    free(lists->items);
+    free(lists->scores);
+    free(lists->counts);
+    memset(lists, 0, sizeof *lists);
+}

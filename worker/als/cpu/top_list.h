@@ -1,0 +1,15 @@
+/*
+ * The n largest scores of each row: tiles of scores by SGEMM, a threshold test, and a heap of n for what passes it.
+ * Behind als_top_items and als_similar_items, whose rules hold.
+ */
+#ifndef WORKER_ALS_CPU_TOP_LIST_H
+#define WORKER_ALS_CPU_TOP_LIST_H
+
+#include "common/base/err.h"
+#include "worker/als/als_backend.h"
+
+enum err_code top_list_items(struct als_lists *out, const struct als_list_request *request, struct err *err) MUST_CHECK;
+enum err_code top_list_similar(struct als_lists *out, const struct als_list_request *request,
+                               struct err *err) MUST_CHECK;
+
+#endif
