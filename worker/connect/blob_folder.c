@@ -7,11 +7,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/mem.h"
 
-enum { TAG_BYTES = 64, FOLDER_MODE = 0755, FILE_MODE = 0644 };
+enum { TAG_BYTES = 64, FOLDER_MODE = 0755, FILE_MODE = 0644, LOCK_TIMEOUT_MS = 60000, LOCK_RETRY_MS = 20 };
 
 struct blob_folder {
     int fd;
@@ -152,6 +153,21 @@ static enum err_code write_file(int fd, const char *data, size_t size, const cha
     return fsync(fd) == 0 ? ERR_OK : ERR_SET(err, ERR_IO, "sync %s: %s", name, strerror(errno));
 }
 
+/* Of the file, so that it goes with whoever held it. A holder that hangs does not make others hang. */
+static enum err_code take_lock(const struct blob_folder *folder, int lock, struct err *err)
+{
+    const struct timespec pause = {.tv_nsec = LOCK_RETRY_MS * 1000000L};
+
+    for (int waited_ms = 0; flock(lock, LOCK_EX | LOCK_NB) != 0; waited_ms += LOCK_RETRY_MS) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return ERR_SET(err, ERR_IO, "lock %s/.lock: %s", folder->path, strerror(errno));
+        if (waited_ms >= LOCK_TIMEOUT_MS)
+            return ERR_SET(err, ERR_UNAVAILABLE, "lock %s/.lock: another run holds it", folder->path);
+        (void)nanosleep(&pause, NULL);
+    }
+    return ERR_OK;
+}
+
 /* Under the lock. */
 static enum err_code check_tag(const struct blob_folder *folder, const char *name, const char *if_tag, struct err *err)
 {
@@ -193,28 +209,35 @@ static enum err_code folder_write(void *self, const char *name, const char *data
 {
     struct blob_folder *folder = self;
     int lock = openat(folder->fd, ".lock", O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
-    enum err_code rc;
+    enum err_code rc = ERR_OK;
 
-    if (lock < 0 || flock(lock, LOCK_EX) != 0) {
-        rc = ERR_SET(err, ERR_IO, "lock %s/.lock: %s", folder->path, strerror(errno));
-    } else {
+    if (lock < 0)
+        return ERR_SET(err, ERR_IO, "open %s/.lock: %s", folder->path, strerror(errno));
+    rc = take_lock(folder, lock, err);
+    if (rc == ERR_OK)
         rc = check_tag(folder, name, if_tag, err);
-        if (rc == ERR_OK)
-            rc = replace(folder, name, data, size, err);
-    }
-    if (lock >= 0)
-        (void)close(lock);
+    if (rc == ERR_OK)
+        rc = replace(folder, name, data, size, err);
+    (void)close(lock); /* lets it go */
     return rc;
 }
 
 static enum err_code folder_rename(void *self, const char *name, const char *new_name, struct err *err)
 {
     struct blob_folder *folder = self;
+    int status = renameat2(folder->fd, name, folder->fd, new_name, RENAME_NOREPLACE);
 
-    if (renameat(folder->fd, name, folder->fd, new_name) != 0)
-        return ERR_SET(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "rename %s/%s: %s", folder->path, name,
-                       strerror(errno));
-    return ERR_OK;
+    if (status != 0 && (errno == EINVAL || errno == ENOSYS)) { /* a file system that cannot look and rename in one */
+        errno = EEXIST;
+        if (faccessat(folder->fd, new_name, F_OK, 0) != 0)
+            status = renameat(folder->fd, name, folder->fd, new_name);
+    }
+    if (status == 0)
+        return ERR_OK;
+    if (errno == EEXIST)
+        return ERR_SET(err, ERR_EXISTS, "%s/%s is there already", folder->path, new_name);
+    return ERR_SET(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "rename %s/%s to %s: %s", folder->path, name,
+                   new_name, strerror(errno));
 }
 
 struct blob_store blob_folder_store(struct blob_folder *folder)

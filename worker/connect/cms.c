@@ -46,10 +46,12 @@ static char *encode(const char *text)
 
 static enum err_code copy_url(struct cms *cms, const char *url, struct err *err)
 {
+    const char *host = NULL;
     size_t length;
 
-    if (url == NULL || (!str_starts_with(url, "http://") && !str_starts_with(url, "https://")) ||
-        strpbrk(url, " \t\r\n?#") != NULL)
+    if (url != NULL && (str_starts_with(url, "http://") || str_starts_with(url, "https://")))
+        host = strchr(url, ':') + 3;
+    if (host == NULL || *host == '\0' || *host == '/' || *host == ':' || strpbrk(url, " \t\r\n?#") != NULL)
         return ERR_SET(err, ERR_CONFIG, "API_URL must be an http:// or https:// URL without a query");
     if (strchr(url, '@') != NULL)
         return ERR_SET(err, ERR_CONFIG, "API_URL must not hold credentials: BEARER_TOKEN is for them");
@@ -129,7 +131,20 @@ static enum err_code feed_product(void *context, const struct json *row, struct 
     return feed->on_product(feed->context, row, err);
 }
 
-/* "purchase 12000, content_view 40000"; the whole is not known ahead, so the fraction nears 1 as pages come. */
+/* "40,000" */
+static void append_count(struct str *out, size_t count)
+{
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%zu", count);
+
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0)
+            str_append_char(out, ',');
+        str_append_char(out, digits[i]);
+    }
+}
+
+/* "purchase 12,000, content_view 40,000"; the whole is not known ahead, so the fraction nears 1 as pages come. */
 static bool tell_progress(const struct progress *progress, const struct cms_pager *pagers, size_t count,
                           const char *const *names)
 {
@@ -139,8 +154,10 @@ static bool tell_progress(const struct progress *progress, const struct cms_page
 
     for (size_t i = 0; i < count; i++) {
         pages += pagers[i].pages;
-        if (pagers[i].rows > 0)
-            str_append_format(&note, "%s%s %zu", note.length > 0 ? ", " : "", names[i], pagers[i].rows);
+        if (pagers[i].rows == 0)
+            continue;
+        str_append_format(&note, "%s%s ", note.length > 0 ? ", " : "", names[i]);
+        append_count(&note, pagers[i].rows);
     }
     go_on = progress_report(progress, "fetch", (double)pages / (double)(pages + 4), note.failed ? NULL : note.text);
     str_fini(&note);

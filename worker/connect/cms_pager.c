@@ -10,7 +10,8 @@
 #include "common/base/str.h"
 #include "worker/connect/page_overlap.h"
 
-enum { MAX_BACKOFF_MS = 30000, MAX_RETRY_AFTER_S = 300, STATUS_OK = 200, STATUS_TOO_MANY = 429, STATUS_SERVER = 500 };
+enum { MAX_BACKOFF_MS = 30000, MAX_RETRY_AFTER_S = 300, MAX_IDLE_PAGES = 3 };
+enum { STATUS_OK = 200, STATUS_TOO_MANY = 429, STATUS_SERVER = 500 };
 
 void cms_pager_init(struct cms_pager *pager, const char *url, const char *list, const struct cms_pager_limits *limits,
                     cms_pager_row_fn fn, void *context)
@@ -69,16 +70,17 @@ static void request_next(struct cms_pager *pager, int64_t back)
     pager->state = CMS_PAGER_WAITING;
 }
 
-/* What tells a row from another: its id, else its text. */
+/* What tells a row from another: its id; where that is no number, a hash of its text or of the whole row's. */
 static int64_t key_of(const struct json *row)
 {
+    const struct json *named = json_value_get(row, "id");
     uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
     int64_t id;
     char *text;
 
-    if (json_value_get_int64(row, "id", &id))
+    if (json_value_to_int64(named, &id))
         return id;
-    text = json_value_print(row, false, 0);
+    text = json_value_print(named != NULL ? named : row, false, 0);
     for (const char *at = text; at != NULL && *at != '\0'; at++)
         hash = (hash ^ (unsigned char)*at) * 0x100000001b3u;
     free(text);
@@ -114,10 +116,36 @@ static enum err_code hand_over(struct cms_pager *pager, const struct json *rows,
     return ERR_OK;
 }
 
+/* The whole page before once more, though further down was asked for: the list grew by just so much (once), or the
+ * server pays no heed to the offset (for ever). */
+static bool is_same_page(const struct cms_pager *pager, size_t count, size_t overlap)
+{
+    int64_t offset_before = pager->end - (int64_t)pager->key_count;
+
+    return pager->end > 0 && count == overlap && overlap == pager->key_count && pager->offset > offset_before;
+}
+
+/* After a page that brought nothing new. */
+static void go_on_or_end(struct cms_pager *pager, bool is_same)
+{
+    struct err err;
+
+    if (!is_same) {
+        pager->state = CMS_PAGER_DONE;
+    } else if (++pager->idle > MAX_IDLE_PAGES) {
+        (void)ERR_SET(&err, ERR_REMOTE, "GET %s%lld,%d: the server gives the same rows whatever the offset", pager->url,
+                      (long long)pager->offset, CMS_PAGE_ROWS);
+        fail(pager, &err);
+    } else {
+        request_next(pager, CMS_OVERLAP_ROWS);
+    }
+}
+
 /* Takes keys. */
 static void accept_page(struct cms_pager *pager, const struct json *rows, int64_t *keys, size_t overlap)
 {
     size_t count = json_value_count(rows);
+    bool is_same = is_same_page(pager, count, overlap);
     struct err err;
 
     free(pager->keys);
@@ -127,12 +155,14 @@ static void accept_page(struct cms_pager *pager, const struct json *rows, int64_
         fail(pager, &err);
         return;
     }
-    pager->pages += count > overlap;
     pager->end = pager->offset + (int64_t)count;
-    if (count == overlap && count < CMS_PAGE_ROWS)
-        pager->state = CMS_PAGER_DONE; /* nothing behind what was known */
-    else
-        request_next(pager, CMS_OVERLAP_ROWS);
+    if (count == overlap) {
+        go_on_or_end(pager, is_same);
+        return;
+    }
+    pager->pages++;
+    pager->idle = 0;
+    request_next(pager, CMS_OVERLAP_ROWS);
 }
 
 static enum err_code match_page(struct cms_pager *pager, const struct json *rows, struct err *err)

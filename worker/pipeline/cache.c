@@ -11,7 +11,7 @@
 #include "worker/pipeline/cache_csv.h"
 #include "worker/pipeline/cache_marker.h"
 
-enum { TAG_BYTES = 64, MAX_TRIES = 5, WARNING_BYTES = 256 };
+enum { TAG_BYTES = 64, MAX_TRIES = 5, MAX_SET_ASIDE = 100, WARNING_BYTES = 256 };
 
 static const char table_name[] = "interactions.csv";
 static const char marker_name[] = "interactions.meta.json";
@@ -20,6 +20,7 @@ struct cache {
     struct blob_store store;
     char *identity;
     char table_tag[TAG_BYTES]; /* of the version that was loaded; "" when there was none */
+    char table_digest[HASH_SHA256_HEX_BYTES];
 };
 
 /* A blob as it was read. */
@@ -68,12 +69,11 @@ static enum err_code read_blob(struct cache *cache, const char *name, struct blo
     return rc;
 }
 
-/* Why a table is not ours to use; NULL when it is, and then *state is filled. */
+/* Why a table is not ours to use; NULL when it is, and then *state and its digest are filled. */
 static const char *judge(const struct cache *cache, const struct blob *table, const struct blob *marker_blob,
-                         struct cache_state *state)
+                         struct cache_state *state, char digest[HASH_SHA256_HEX_BYTES])
 {
     struct cache_marker marker;
-    char digest[HASH_SHA256_HEX_BYTES];
     const struct cache_state *found = NULL;
     const char *reason = NULL;
 
@@ -104,12 +104,16 @@ static enum err_code set_aside(struct cache *cache, const char *reason, char *wa
     char stamp[32];
     time_t now = time(NULL);
     struct tm utc;
-    enum err_code rc;
+    enum err_code rc = ERR_EXISTS;
 
     (void)gmtime_r(&now, &utc);
     (void)strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
     (void)snprintf(name, sizeof name, "interactions.%s.%s.csv", stamp, reason);
-    rc = cache->store.rename(cache->store.self, table_name, name, err);
+    for (int i = 2; rc == ERR_EXISTS && i < MAX_SET_ASIDE; i++) {
+        rc = cache->store.rename(cache->store.self, table_name, name, err);
+        if (rc == ERR_EXISTS)
+            (void)snprintf(name, sizeof name, "interactions.%s-%d.%s.csv", stamp, i, reason);
+    }
     if (rc != ERR_OK && rc != ERR_NOT_FOUND)
         return rc;
     for (size_t i = 0; i < sizeof explanations / sizeof explanations[0]; i++) {
@@ -133,18 +137,21 @@ static enum err_code load(struct cache *cache, struct interactions *rows, struct
     if (rc == ERR_OK)
         rc = read_blob(cache, marker_name, &marker, err);
     memcpy(cache->table_tag, table.tag, sizeof cache->table_tag);
+    cache->table_digest[0] = '\0';
     if (rc == ERR_OK && table.data != NULL) {
-        reason = judge(cache, &table, &marker, state);
+        reason = judge(cache, &table, &marker, state, cache->table_digest);
         if (reason == NULL)
             rc = cache_csv_read(rows, table.data, table.size, err);
-        if (rc == ERR_FORMAT) {
+        if (rc != ERR_OK)
             rows->count = before;
+        if (rc == ERR_FORMAT) {
             reason = "damaged";
             rc = ERR_OK;
         }
         if (rc == ERR_OK && reason != NULL) {
             *state = (struct cache_state){0};
             cache->table_tag[0] = '\0';
+            cache->table_digest[0] = '\0';
             rc = set_aside(cache, reason, warning, err);
         }
     }
@@ -180,7 +187,7 @@ static enum err_code write_marker(struct cache *cache, const char *digest, const
         cache_marker_fini(&marker);
     if (marker.identity == NULL)
         marker.identity = strdup(cache->identity);
-    cache_marker_add(&marker, digest, state);
+    cache_marker_add(&marker, digest, state, cache->table_digest);
     rc = marker.identity != NULL ? cache_marker_print(&marker, &text, err)
                                  : ERR_SET(err, ERR_NO_MEMORY, "no memory for the cache's marker");
     if (rc == ERR_OK)
@@ -204,8 +211,8 @@ static enum err_code write_table(struct cache *cache, const struct interactions 
     for (size_t row = 0; row < rows->count; row++)
         keep[row] = rows->created[row] <= now_s;
     rc = cache_csv_write(&table, rows, keep, err);
-    if (rc == ERR_OK)
-        rc = hash_sha256_hex(table.text, table.length, digest);
+    if (rc == ERR_OK && hash_sha256_hex(table.text, table.length, digest) != ERR_OK)
+        rc = ERR_SET(err, ERR_INTERNAL, "SHA-256 of the cache cannot be computed");
     if (rc == ERR_OK)
         rc = write_marker(cache, digest, state, err);
     if (rc == ERR_OK)
@@ -215,16 +222,17 @@ static enum err_code write_table(struct cache *cache, const struct interactions 
     return rc;
 }
 
-/* What both runs cover together. Ranges that do not touch cannot be joined: then ours stands. */
-static void merge_state(struct cache_state *ours, const struct cache_state *theirs)
+void cache_state_join(struct cache_state *state, const struct cache_state *other)
 {
-    for (int i = 0; theirs->loaded && i < ACTION_COUNT; i++) {
-        if (theirs->covers_from_s[i] > ours->watermark_s[i] || ours->covers_from_s[i] > theirs->watermark_s[i])
-            continue;
-        if (theirs->covers_from_s[i] < ours->covers_from_s[i])
-            ours->covers_from_s[i] = theirs->covers_from_s[i];
-        if (theirs->watermark_s[i] > ours->watermark_s[i])
-            ours->watermark_s[i] = theirs->watermark_s[i];
+    for (int i = 0; other->loaded && i < ACTION_COUNT; i++) {
+        bool touch =
+            other->covers_from_s[i] <= state->watermark_s[i] && state->covers_from_s[i] <= other->watermark_s[i];
+        bool newer = other->watermark_s[i] > state->watermark_s[i];
+
+        if (touch ? other->covers_from_s[i] < state->covers_from_s[i] : newer)
+            state->covers_from_s[i] = other->covers_from_s[i];
+        if (newer)
+            state->watermark_s[i] = other->watermark_s[i];
     }
 }
 
@@ -262,7 +270,7 @@ static enum err_code merge_and_write(struct cache *cache, const struct interacti
     if (rc == ERR_OK)
         rc = interactions_dedup(&merged, &removed, err);
     if (rc == ERR_OK) {
-        merge_state(&ours, &theirs);
+        cache_state_join(&ours, &theirs);
         rc = write_table(cache, &merged, &ours, INT64_MAX, err);
     }
     interactions_fini(&merged);

@@ -22,6 +22,7 @@ struct blob_store {
      * was first. */
     enum err_code (*write)(void *self, const char *name, const char *data, size_t size, const char *if_tag,
                            struct err *err);
+    /* ERR_EXISTS when new_name is taken. */
     enum err_code (*rename)(void *self, const char *name, const char *new_name, struct err *err);
     void *self;
 };
@@ -36,6 +37,9 @@ struct cache_state {
     int64_t watermark_s[ACTION_COUNT];   /* fetch from here on */
     int64_t covers_from_s[ACTION_COUNT]; /* all from here to the watermark is in the cache */
 };
+
+/* Makes *state cover what both do together; where the ranges of an action do not touch, the newer one stands. */
+void cache_state_join(struct cache_state *state, const struct cache_state *other);
 
 /* Appends the cached rows. A cache that is missing, foreign, of the replaced service or damaged gives loaded = false
  * and, set aside, a text in warning[256] ("" when there is nothing to say). Fails for storage that is away. */

@@ -6,7 +6,7 @@
 
 enum column { COLUMN_ID, COLUMN_ACTION, COLUMN_USER, COLUMN_CREATED, COLUMN_PRODUCT, COLUMN_COUNT };
 
-enum { MAX_COLUMNS = 32, MAX_DIGITS = 18 };
+enum { MAX_COLUMNS = 32 };
 
 static const char *const column_names[COLUMN_COUNT] = {"id", "action", "user_uid", "created", "product_id"};
 
@@ -165,11 +165,12 @@ static bool read_header(struct reader *reader)
     return found == (1u << COLUMN_COUNT) - 1;
 }
 
-/* -?[0-9]{1,18}(\.0)? */
+/* -?[0-9]+(\.0)? within 64 bits */
 static bool parse_number(struct field field, int64_t *out)
 {
     bool negative = field.length > 0 && field.text[0] == '-';
-    int64_t value = 0;
+    uint64_t most = negative ? (uint64_t)INT64_MAX + 1 : (uint64_t)INT64_MAX;
+    uint64_t value = 0;
 
     if (negative) {
         field.text++;
@@ -177,14 +178,16 @@ static bool parse_number(struct field field, int64_t *out)
     }
     if (field.length > 2 && memcmp(field.text + field.length - 2, ".0", 2) == 0)
         field.length -= 2;
-    if (field.length == 0 || field.length > MAX_DIGITS)
+    if (field.length == 0)
         return false;
     for (size_t i = 0; i < field.length; i++) {
-        if (field.text[i] < '0' || field.text[i] > '9')
+        uint64_t digit = (uint64_t)((unsigned char)field.text[i] - '0');
+
+        if (digit > 9 || value > (most - digit) / 10)
             return false;
-        value = value * 10 + (field.text[i] - '0');
+        value = value * 10 + digit;
     }
-    *out = negative ? -value : value;
+    *out = negative ? (int64_t)(0 - value) : (int64_t)value;
     return true;
 }
 

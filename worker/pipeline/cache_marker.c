@@ -110,14 +110,30 @@ void cache_marker_fini(struct cache_marker *marker)
     *marker = (struct cache_marker){0};
 }
 
-void cache_marker_add(struct cache_marker *marker, const char *digest, const struct cache_state *state)
+/* The place of the version that makes room: that of the same contents, else a free one, else the oldest. */
+static size_t find_room(const struct cache_marker *marker, const char *digest, const char *current)
 {
-    size_t kept = marker->count < CACHE_MARKER_VERSIONS ? marker->count : CACHE_MARKER_VERSIONS - 1;
+    for (size_t i = 0; i < marker->count; i++) {
+        if (strcmp(marker->versions[i].digest, digest) == 0)
+            return i;
+    }
+    if (marker->count < CACHE_MARKER_VERSIONS)
+        return marker->count;
+    return strcmp(marker->versions[CACHE_MARKER_VERSIONS - 1].digest, current) == 0 ? CACHE_MARKER_VERSIONS - 2
+                                                                                    : CACHE_MARKER_VERSIONS - 1;
+}
 
-    memmove(&marker->versions[1], &marker->versions[0], kept * sizeof marker->versions[0]);
-    marker->versions[0] = (struct cache_marker_version){.state = *state};
-    (void)snprintf(marker->versions[0].digest, sizeof marker->versions[0].digest, "%s", digest);
-    marker->count = kept + 1;
+void cache_marker_add(struct cache_marker *marker, const char *digest, const struct cache_state *state,
+                      const char *current)
+{
+    size_t room = find_room(marker, digest, current);
+    struct cache_marker_version version = {.state = *state};
+
+    (void)snprintf(version.digest, sizeof version.digest, "%s", digest);
+    memmove(&marker->versions[1], &marker->versions[0], room * sizeof marker->versions[0]);
+    marker->versions[0] = version;
+    if (room == marker->count)
+        marker->count++;
 }
 
 const struct cache_state *cache_marker_find(const struct cache_marker *marker, const char *digest)

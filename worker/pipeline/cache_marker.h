@@ -30,8 +30,10 @@ enum err_code cache_marker_parse(struct cache_marker *out, const char *text, siz
 enum err_code cache_marker_print(const struct cache_marker *marker, char **text, struct err *err) MUST_CHECK;
 void cache_marker_fini(struct cache_marker *marker);
 
-/* Puts a version first; the oldest goes. */
-void cache_marker_add(struct cache_marker *marker, const char *digest, const struct cache_state *state);
+/* Puts a version first. The oldest goes, but not `current`, the digest of the table as it is ("": there is none): runs
+ * that never came to write their table must not drop the one that stands. */
+void cache_marker_add(struct cache_marker *marker, const char *digest, const struct cache_state *state,
+                      const char *current);
 
 /* NULL: it does not vouch for such contents. */
 const struct cache_state *cache_marker_find(const struct cache_marker *marker, const char *digest);

@@ -33,8 +33,8 @@ const char *clean_reason_name(enum clean_reason reason);
 struct clean_counts {
     size_t served;                         /* activities seen */
     size_t rows_by_action[ACTION_COUNT];   /* rows kept, before duplicates are removed */
-    size_t activities_of_several_products; /* as golden's activities_with_more_than_one_product */
-    size_t products_of_those;              /* products_in_those_activities */
+    size_t activities_of_several_products; /* of more than one row, before duplicates are removed */
+    size_t products_of_those;              /* their rows */
     size_t dropped[CLEAN_REASON_COUNT];
     char samples[CLEAN_REASON_COUNT][CLEAN_SAMPLES][CLEAN_SAMPLE_BYTES]; /* the activities' JSON, cut */
 };
@@ -45,6 +45,10 @@ struct clean_counts {
  */
 enum err_code clean_activity(struct interactions *rows, struct clean_counts *counts, const struct json *activity,
                              int64_t now_s, struct err *err) MUST_CHECK;
+
+/* interactions_dedup that counts the removed rows, and shows the first ones, under CLEAN_DUPLICATE. Call once a run. */
+enum err_code clean_duplicates(struct interactions *rows, struct clean_counts *counts, size_t *removed,
+                               struct err *err) MUST_CHECK;
 
 /* Adds one product of the CMS's JSON {id, stock, status, title}; a malformed one is counted in *malformed. */
 enum err_code clean_product(struct catalogue *catalogue, size_t *malformed, const struct json *product,

@@ -5,9 +5,12 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "worker/pipeline/cache.h"
 
 enum { DAY_S = 86400, OVERLAP_S = 3600, FUTURE_S = 3600 };
+
+static const double ACTIVITIES_SHARE = 0.9;
 
 /* What the callbacks of the source fill. */
 struct intake {
@@ -17,6 +20,20 @@ struct intake {
     size_t served_count;
     size_t served_capacity;
 };
+
+/* A stretch of the stage's progress: the activities', then the products'. */
+struct stretch {
+    const struct progress *whole;
+    double begin;
+    double share;
+};
+
+static bool on_stretch(void *context, const char *stage, double fraction, const char *note)
+{
+    const struct stretch *stretch = context;
+
+    return progress_report(stretch->whole, stage, stretch->begin + stretch->share * fraction, note);
+}
 
 static void warn(struct fetch_result *result, const char *warning)
 {
@@ -30,13 +47,18 @@ static void warn(struct fetch_result *result, const char *warning)
     }
 }
 
+static bool read_id_text(const char *text, int64_t *id)
+{
+    return text != NULL && str_to_int64(text, id);
+}
+
 static enum err_code take_activity(void *context, enum action asked, const struct json *activity, struct err *err)
 {
     struct intake *intake = context;
     int64_t id;
 
     (void)asked; /* an activity says itself what it is */
-    if (json_value_get_int64(activity, "id", &id)) {
+    if (json_value_get_int64(activity, "id", &id) || read_id_text(json_value_get_text(activity, "id"), &id)) {
         enum err_code rc = mem_grow(&intake->served_ids, &intake->served_capacity, intake->served_count + 1,
                                     sizeof *intake->served_ids, err);
 
@@ -95,42 +117,58 @@ static int64_t window_start(const struct fetch_params *params, int days)
     return days > 0 ? params->now_s - (int64_t)days * DAY_S : 0;
 }
 
-/* From where each action is to be fetched: its watermark where the cache reaches back to the window's start. */
-static void plan(int64_t from_s[ACTION_COUNT], const struct cache_state *state, const struct fetch_params *params)
+/* What the cache keeps begins here. A `now` in the future must not age what other runs cached. */
+static int64_t oldest_kept(const struct interactions *rows, const struct fetch_params *params)
+{
+    int days = params->keep_window_days > params->window_days ? params->keep_window_days : params->window_days;
+    int64_t newest_s = rows->count > 0 ? rows->created[0] : params->now_s;
+
+    if (params->keep_window_days == 0 || params->window_days == 0)
+        return 0;
+    for (size_t row = 1; row < rows->count; row++) {
+        if (rows->created[row] > newest_s)
+            newest_s = rows->created[row];
+    }
+    return (newest_s < params->now_s ? newest_s : params->now_s) - (int64_t)days * DAY_S;
+}
+
+/* From where each action is to be fetched: where the cache reaches back to the window's start, from its watermark, even
+ * when that lies before the window, so that the cache gets no hole. */
+static void plan(int64_t from_s[ACTION_COUNT], const struct cache_state *state, const struct interactions *cached,
+                 const struct fetch_params *params)
 {
     int64_t start_s = window_start(params, params->window_days);
+    int64_t oldest_s = oldest_kept(cached, params);
 
     for (int i = 0; i < ACTION_COUNT; i++) {
         from_s[i] = start_s;
         if (!state->loaded || state->covers_from_s[i] > start_s)
             continue;
-        if (state->watermark_s[i] > from_s[i])
-            from_s[i] = state->watermark_s[i];
+        from_s[i] = state->watermark_s[i];
         if (from_s[i] > params->now_s - OVERLAP_S) /* a run with an older now */
-            from_s[i] = params->now_s > OVERLAP_S ? params->now_s - OVERLAP_S : 0;
+            from_s[i] = params->now_s - OVERLAP_S;
+        if (from_s[i] < oldest_s)
+            from_s[i] = oldest_s;
+        if (from_s[i] < 0)
+            from_s[i] = 0;
     }
 }
 
 /* The state after all from from_s on was fetched: watermark = min(newest created, now) - 1 h, never backwards. */
 static struct cache_state advance(const struct cache_state *state, const int64_t from_s[ACTION_COUNT],
-                                  const struct fetch_result *result, const struct fetch_params *params)
+                                  const struct interactions *rows, int64_t now_s)
 {
     struct cache_state next = {.loaded = true};
-    int64_t start_s = window_start(params, params->window_days);
 
-    for (int i = 0; i < ACTION_COUNT; i++) {
-        bool went_on = state->loaded && state->covers_from_s[i] <= start_s;
+    for (int i = 0; i < ACTION_COUNT; i++)
+        next.covers_from_s[i] = next.watermark_s[i] = from_s[i];
+    for (size_t row = 0; row < rows->count; row++) {
+        int64_t mark = (rows->created[row] < now_s ? rows->created[row] : now_s) - OVERLAP_S;
 
-        next.covers_from_s[i] = went_on ? state->covers_from_s[i] : start_s;
-        next.watermark_s[i] = went_on ? state->watermark_s[i] : from_s[i];
+        if (mark > next.watermark_s[rows->action[row]])
+            next.watermark_s[rows->action[row]] = mark;
     }
-    for (size_t row = 0; row < result->rows.count; row++) {
-        int64_t created = result->rows.created[row];
-        int64_t mark = (created < params->now_s ? created : params->now_s) - OVERLAP_S;
-
-        if (mark > next.watermark_s[result->rows.action[row]])
-            next.watermark_s[result->rows.action[row]] = mark;
-    }
+    cache_state_join(&next, state);
     return next;
 }
 
@@ -152,9 +190,7 @@ static enum err_code save(struct fetch_result *result, struct cache *cache, stru
                           int64_t cacheable_s, const struct fetch_params *params, struct err *err)
 {
     struct err cache_err;
-    bool keeps_all = params->keep_window_days == 0 || params->window_days == 0;
-    int days = params->keep_window_days > params->window_days ? params->keep_window_days : params->window_days;
-    int64_t oldest_s = keeps_all ? 0 : window_start(params, days);
+    int64_t oldest_s = oldest_kept(&result->rows, params);
     enum err_code rc;
 
     for (int i = 0; i < ACTION_COUNT; i++) {
@@ -176,8 +212,10 @@ static enum err_code fetch_activities(struct intake *intake, const struct fetch_
     struct fetch_result *result = intake->result;
     struct cache_state state = {0};
     int64_t from_s[ACTION_COUNT];
+    struct stretch stretch = {.whole = progress, .share = ACTIVITIES_SHARE};
+    struct progress part = {.fn = on_stretch, .context = &stretch};
     char warning[sizeof result->warnings[0]] = "";
-    int64_t cacheable_s = params->now_s; /* a run with an older now takes nothing from the cache */
+    int64_t cacheable_s = params->now_s; /* a run with an older now takes nothing away from the cache */
     struct err cache_err;
     enum err_code rc;
 
@@ -191,12 +229,12 @@ static enum err_code fetch_activities(struct intake *intake, const struct fetch_
         if (result->rows.created[row] > cacheable_s)
             cacheable_s = result->rows.created[row];
     }
-    plan(from_s, &state, params);
-    rc = source->activities(source->self, from_s, take_activity, intake, progress, &result->source, err);
+    plan(from_s, &state, &result->rows, params);
+    rc = source->activities(source->self, from_s, take_activity, intake, &part, &result->source, err);
     if (rc == ERR_OK)
         rc = clean_duplicates(&result->rows, &result->clean, &result->rows_dropped_as_duplicates, err);
     if (rc == ERR_OK && cache != NULL)
-        rc = save(result, cache, advance(&state, from_s, result, params), cacheable_s, params, err);
+        rc = save(result, cache, advance(&state, from_s, &result->rows, params->now_s), cacheable_s, params, err);
     return rc;
 }
 
@@ -219,6 +257,8 @@ static enum err_code fetch_all(struct intake *intake, const struct fetch_params 
 {
     struct fetch_result *result = intake->result;
     struct source_counts product_counts = {0};
+    struct stretch stretch = {.whole = progress, .begin = ACTIVITIES_SHARE, .share = 1 - ACTIVITIES_SHARE};
+    struct progress part = {.fn = on_stretch, .context = &stretch};
     enum err_code rc = fetch_activities(intake, params, source, cache, progress, err);
 
     if (rc == ERR_OK)
@@ -230,7 +270,7 @@ static enum err_code fetch_all(struct intake *intake, const struct fetch_params 
     if (rc != ERR_OK)
         return rc;
     result->unique_served_ids = count_distinct(intake->served_ids, intake->served_count);
-    rc = source->products(source->self, take_product, intake, progress, &product_counts, err);
+    rc = source->products(source->self, take_product, intake, &part, &product_counts, err);
     result->source.retries += product_counts.retries;
     if (rc == ERR_OK)
         rc = catalogue_sort(&result->catalogue, err);

@@ -37,11 +37,18 @@ struct interactions {
 enum err_code interactions_init(struct interactions *set, struct err *err) MUST_CHECK;
 void interactions_fini(struct interactions *set);
 
+/* Frees the rows; the users stay. */
+void interactions_drop_rows(struct interactions *set);
+
 enum err_code interactions_add(struct interactions *set, int64_t activity_id, enum action action, const char *user_uid,
                                size_t user_uid_length, int64_t created, int64_t product_id, struct err *err) MUST_CHECK;
 
 /* Keeps the rows for which keep[row] is not 0, in their order. Users stay interned. */
 void interactions_filter(struct interactions *set, const uint8_t *keep);
+
+/* keep[row] becomes 1 for the first row of each (activity id, product id), else 0; *removed counts the zeros. */
+enum err_code interactions_mark_duplicates(const struct interactions *set, uint8_t *keep, size_t *removed,
+                                           struct err *err) MUST_CHECK;
 
 /* Removes all but the first row of each (activity id, product id); *removed counts them. */
 enum err_code interactions_dedup(struct interactions *set, size_t *removed, struct err *err) MUST_CHECK;

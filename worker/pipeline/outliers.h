@@ -32,11 +32,21 @@ enum outlier_rule {
 
 enum { OUTLIER_TOP = 10, OUTLIER_LAST_ROWS = 3 };
 
+struct outlier_row {
+    int64_t created;
+    int64_t product_id;
+    enum action action;
+};
+
 struct outlier_user {
     uint32_t user;
     enum outlier_rule rule; /* the first that matched */
     size_t rows;
+    struct outlier_row last[OUTLIER_LAST_ROWS]; /* its newest rows, newest first; */
+    size_t last_count;                          /* fewer where it has fewer */
 };
+
+const char *outlier_rule_name(enum outlier_rule rule); /* "per_day", … */
 
 struct outlier_result {
     struct outlier_user *removed; /* by uid bytewise */

@@ -1,0 +1,1 @@
+recfleet_parity_test(NAME test_golden_stages SOURCES test_golden_stages.c LIBS recfleet_pipeline TIMEOUT 300)

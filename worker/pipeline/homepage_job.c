@@ -1,0 +1,348 @@
+#include "worker/pipeline/homepage_job.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "worker/pipeline/counts.h"
+#include "worker/pipeline/dump.h"
+#include "worker/pipeline/report.h"
+#include "worker/pipeline/report_samples.h"
+
+enum { BACKEND_BYTES = 64, PROGRESS_NOTE_BYTES = 80 };
+
+/* One run: what the stages hand on to one another. Each part is freed when no later stage needs it. */
+struct run {
+    const struct homepage_params *params;
+    const struct homepage_inputs *inputs;
+    struct json *report;
+    struct json *counts;
+    struct fetch_result fetch;
+    struct pairs pairs;
+    struct matrix matrix;
+    double *loss; /* params->als.iterations */
+    size_t losses;
+    struct als_model model;
+    struct recommendations recommendations;
+    size_t busiest_user; /* of the matrix: with most interactions */
+};
+
+typedef enum err_code (*stage_fn)(struct run *run, struct report_stage *stage, struct err *err);
+
+static void add_dropped(struct report_stage *stage, const char *reason, size_t count)
+{
+    if (stage->dropped == NULL)
+        stage->dropped = json_value_new_object();
+    if (count > 0)
+        (void)json_value_set_int(stage->dropped, reason, (int64_t)count);
+}
+
+static void report_fetch(struct run *run, struct report_stage *stage)
+{
+    const struct fetch_result *fetch = &run->fetch;
+
+    stage->rows_in = fetch->clean.served + fetch->rows_from_cache;
+    stage->rows_out = fetch->rows.count;
+    for (unsigned reason = 0; reason < CLEAN_REASON_COUNT; reason++)
+        add_dropped(stage, clean_reason_name((enum clean_reason)reason), fetch->clean.dropped[reason]);
+    if (fetch->clean.dropped[CLEAN_DUPLICATE] == 0)
+        add_dropped(stage, clean_reason_name(CLEAN_DUPLICATE), fetch->rows_dropped_as_duplicates);
+    (void)snprintf(stage->notes, sizeof stage->notes, "%zu pages, %zu rows from the cache, %zu products",
+                   fetch->source.pages, fetch->rows_from_cache, fetch->catalogue.count);
+    report_set_dropped(run->report, &fetch->clean);
+    for (size_t i = 0; i < sizeof fetch->warnings / sizeof fetch->warnings[0] && fetch->warnings[i][0] != '\0'; i++)
+        report_add_warning(run->report, "%s", fetch->warnings[i]);
+    if (fetch->products_malformed > 0)
+        report_add_warning(run->report, "%zu products of the catalogue are malformed and left out",
+                           fetch->products_malformed);
+    if (fetch->source.retries > 0)
+        report_add_warning(run->report, "%zu requests had to be made again", fetch->source.retries);
+}
+
+static enum err_code run_fetch(struct run *run, struct report_stage *stage, struct err *err)
+{
+    enum err_code rc = fetch_run(&run->fetch, &run->params->fetch, &run->inputs->source, run->inputs->cache,
+                                 &run->inputs->progress, err);
+
+    report_fetch(run, stage);
+    return rc == ERR_OK ? counts_add_fetch(run->counts, &run->fetch, err) : rc;
+}
+
+static void report_outliers(struct run *run, struct report_stage *stage, const struct outlier_result *outliers)
+{
+    const struct outlier_params *params = &run->params->outliers;
+    size_t rows[OUTLIER_RULE_COUNT] = {0};
+
+    for (size_t i = 0; i < outliers->removed_count; i++)
+        rows[outliers->removed[i].rule] += outliers->removed[i].rows;
+    for (unsigned rule = 0; rule < OUTLIER_RULE_COUNT; rule++)
+        add_dropped(stage, outlier_rule_name((enum outlier_rule)rule), rows[rule]);
+    stage->rows_out = run->fetch.rows.count;
+    (void)snprintf(stage->notes, sizeof stage->notes, "%zu of %zu users removed", outliers->removed_count,
+                   outliers->users_before);
+    report_set_outliers(run->report, outliers, run->fetch.rows.users);
+    if (outliers->by_rows_only > 0)
+        report_add_warning(run->report,
+                           "%zu of the %zu users removed were over a limit (of %d a day) with rows, not with "
+                           "activities: large baskets may have made good customers look like bots "
+                           "(OUTLIER_COUNT=activities keeps them)",
+                           outliers->by_rows_only, outliers->removed_count, params->max_per_day);
+}
+
+static enum err_code run_outliers(struct run *run, struct report_stage *stage, struct err *err)
+{
+    struct outlier_result outliers;
+    enum err_code rc;
+
+    stage->rows_in = run->fetch.rows.count;
+    rc = outliers_run(&outliers, &run->fetch.rows, &run->params->outliers, err);
+    if (rc != ERR_OK)
+        return rc;
+    report_outliers(run, stage, &outliers);
+    rc = counts_add_outliers(run->counts, &outliers, &run->fetch.rows, err);
+    if (rc == ERR_OK && run->fetch.rows.count == 0)
+        rc = ERR_SET(err, ERR_NO_DATA, "No interactions are left: all %zu users were removed as outliers.",
+                     outliers.removed_count);
+    outlier_result_fini(&outliers);
+    return rc;
+}
+
+static enum err_code run_weigh(struct run *run, struct report_stage *stage, struct err *err)
+{
+    enum err_code rc;
+
+    stage->rows_in = run->fetch.rows.count;
+    rc = weigh_run(&run->pairs, &run->fetch.rows, &run->params->weigh, err);
+    if (rc != ERR_OK)
+        return rc;
+    interactions_drop_rows(&run->fetch.rows); /* the pairs borrow the users' ids */
+    stage->rows_out = run->pairs.count;
+    (void)snprintf(stage->notes, sizeof stage->notes, "%zu users, %zu products", run->pairs.users, run->pairs.products);
+    return counts_add_pairs(run->counts, &run->pairs, err);
+}
+
+/* Both lists of users ascend, and the matrix has some of those of the pairs: the same texts but not the same copies. */
+static size_t find_busiest_user(const struct pairs *pairs, const struct matrix *matrix)
+{
+    size_t busiest = 0;
+    uint32_t most = 0;
+
+    for (size_t place = 0, user = 0; user < matrix->users; place++) {
+        if (strcmp(pairs->user_uids[place], matrix->user_uids[user]) != 0)
+            continue;
+        if (pairs->user_rows[place] > most) {
+            most = pairs->user_rows[place];
+            busiest = user;
+        }
+        user++;
+    }
+    return busiest;
+}
+
+static enum err_code run_matrix(struct run *run, struct report_stage *stage, struct err *err)
+{
+    const char *dump_dir = run->params->dump_dir;
+    enum err_code rc;
+
+    stage->rows_in = run->pairs.count;
+    rc = matrix_build(&run->matrix, &run->pairs, &run->params->matrix, err);
+    if (rc != ERR_OK)
+        return rc;
+    stage->rows_out = run->matrix.pairs;
+    add_dropped(stage, "below_thresholds", run->pairs.count - run->matrix.pairs);
+    (void)snprintf(stage->notes, sizeof stage->notes, "%zu users, %zu products", run->matrix.users,
+                   run->matrix.products);
+    run->busiest_user = find_busiest_user(&run->pairs, &run->matrix);
+    pairs_fini(&run->pairs);
+    interactions_fini(&run->fetch.rows);
+    report_set_matrix(run->report, &run->matrix);
+    rc = counts_add_matrix(run->counts, &run->matrix, &run->fetch.catalogue, err);
+    return rc == ERR_OK && dump_dir != NULL ? dump_matrix(dump_dir, &run->matrix, err) : rc;
+}
+
+static bool on_iteration(void *context, int iteration, double loss)
+{
+    struct run *run = context;
+    int iterations = run->params->als.iterations;
+    char note[PROGRESS_NOTE_BYTES];
+
+    report_add_loss(run->report, loss);
+    run->losses = (size_t)iteration;
+    (void)snprintf(note, sizeof note, "iteration %d of %d, loss %.4g", iteration, iterations, loss);
+    return progress_report(&run->inputs->progress, "als", (double)iteration / iterations, note);
+}
+
+static enum err_code run_als(struct run *run, struct report_stage *stage, struct err *err)
+{
+    const struct als_params *params = &run->params->als;
+    const struct als_observer observer = {.on_iteration = on_iteration, .context = run};
+    const char *dump_dir = run->params->dump_dir;
+    char backend[BACKEND_BYTES] = "";
+    enum err_code rc;
+
+    if (params->iterations < 1)
+        return ERR_SET(err, ERR_ARGUMENT, "iterations is %d; it must be at least 1", params->iterations);
+    run->loss = mem_zeroed((size_t)params->iterations, sizeof *run->loss);
+    if (run->loss == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for the losses of %d iterations", params->iterations);
+    als_describe_backend(params->backend, backend, sizeof backend);
+    report_set_als(run->report, params, backend);
+    stage->rows_in = run->matrix.pairs;
+    rc = als_train(&run->model, &run->matrix.values, params, &observer, run->loss, err);
+    if (rc != ERR_OK)
+        return rc;
+    stage->rows_out = run->model.users + run->model.items;
+    (void)snprintf(stage->notes, sizeof stage->notes, "%s, loss %.6g", backend, run->loss[params->iterations - 1]);
+    return dump_dir != NULL ? dump_als(dump_dir, &run->matrix, params, run->loss, run->losses, err) : ERR_OK;
+}
+
+static enum err_code run_recommend(struct run *run, struct report_stage *stage, struct err *err)
+{
+    const char *dump_dir = run->params->dump_dir;
+    struct report_samples samples = {.matrix = &run->matrix,
+                                     .catalogue = &run->fetch.catalogue,
+                                     .recommendations = &run->recommendations,
+                                     .user = run->params->sample_user,
+                                     .product = run->params->sample_product,
+                                     .fallback_user = run->busiest_user};
+    enum err_code rc = recommend_run(&run->recommendations, &run->matrix, &run->fetch.catalogue, &run->model,
+                                     &run->params->recommend, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    als_model_fini(&run->model);
+    stage->rows_in = run->matrix.users + run->matrix.products;
+    stage->rows_out = run->recommendations.users.rows + run->recommendations.similar.rows;
+    (void)snprintf(stage->notes, sizeof stage->notes, "%zu of %zu products recommendable",
+                   run->recommendations.recommendable, run->matrix.products);
+    if (run->recommendations.recommendable == 0)
+        report_add_warning(run->report, "none of the %zu products may be recommended: all lists are empty",
+                           run->matrix.products);
+    report_samples_set(run->report, &samples);
+    return dump_dir != NULL ? dump_recommendations(dump_dir, &run->matrix, &run->recommendations, err) : ERR_OK;
+}
+
+static enum err_code run_publish(struct run *run, struct report_stage *stage, struct err *err)
+{
+    struct publish_counts counts = {0};
+    enum err_code rc = publish_run(&counts, &run->matrix, &run->recommendations, &run->params->publish,
+                                   json_value_get(run->inputs->last_published, "published_counts"), &run->inputs->sink,
+                                   &run->inputs->progress, err);
+
+    stage->rows_in = run->recommendations.users.rows + run->recommendations.similar.rows;
+    stage->rows_out = counts.homepage_keys + counts.similar_keys;
+    add_dropped(stage, "reserved_user", counts.reserved_users);
+    if (!run->params->publish.enabled)
+        (void)snprintf(stage->notes, sizeof stage->notes, "a dry run: nothing is written");
+    if (counts.reserved_users > 0)
+        report_add_warning(run->report, "%zu users are named like a key of the shop's and get no list",
+                           counts.reserved_users);
+    report_set_published(run->report, &counts);
+    return rc;
+}
+
+static double seconds_since(const struct clock_source *clock, int64_t start_ms)
+{
+    return (double)(clock_monotonic_ms(clock) - start_ms) / 1000;
+}
+
+/* Runs one stage and reports it, failed or not. */
+static enum err_code run_stage(struct run *run, const char *name, stage_fn fn, struct err *err)
+{
+    struct clock_source clock = clock_system();
+    int64_t start_ms = clock_monotonic_ms(&clock);
+    struct report_stage stage = {.name = name};
+    enum err_code rc;
+
+    if (!progress_report(&run->inputs->progress, name, 0, NULL))
+        return ERR_SET(err, ERR_CANCELLED, "cancelled before %s", name);
+    rc = fn(run, &stage, err);
+    stage.seconds = seconds_since(&clock, start_ms);
+    if (rc != ERR_OK)
+        (void)snprintf(stage.notes, sizeof stage.notes, "failed");
+    report_add_stage(run->report, &stage);
+    if (rc == ERR_OK) /* who asks to stop now is heard before the next stage; after the last it is too late */
+        (void)progress_report(&run->inputs->progress, name, 1, stage.notes);
+    return rc;
+}
+
+static enum err_code run_stages(struct run *run, struct err *err)
+{
+    static const struct {
+        const char *name;
+        stage_fn fn;
+    } stages[] = {
+        {"fetch", run_fetch}, {"outliers", run_outliers},   {"weigh", run_weigh},     {"matrix", run_matrix},
+        {"als", run_als},     {"recommend", run_recommend}, {"publish", run_publish},
+    };
+    enum err_code rc = ERR_OK;
+
+    if (run->params->dump_dir != NULL)
+        rc = dump_prepare(run->params->dump_dir, err);
+    if (rc != ERR_OK)
+        report_set_error(run->report, "dump", err);
+    for (size_t i = 0; rc == ERR_OK && i < sizeof stages / sizeof stages[0]; i++) {
+        rc = run_stage(run, stages[i].name, stages[i].fn, err);
+        if (rc != ERR_OK)
+            report_set_error(run->report, stages[i].name, err);
+    }
+    return rc;
+}
+
+static void run_fini(struct run *run)
+{
+    recommendations_fini(&run->recommendations);
+    als_model_fini(&run->model);
+    matrix_fini(&run->matrix);
+    pairs_fini(&run->pairs);
+    fetch_result_fini(&run->fetch);
+    json_value_destroy(run->counts);
+    free(run->loss);
+}
+
+/* The dump of a run that failed is what there is to find out why, but its own failure does not hide the first. */
+static enum err_code dump_end(const struct run *run, enum err_code rc, struct err *err)
+{
+    const char *dir = run->params->dump_dir;
+    struct err first = {0};
+    enum err_code dump_rc;
+
+    if (dir == NULL)
+        return rc;
+    dump_rc = dump_json(dir, "counts.json", run->counts, &first);
+    if (dump_rc == ERR_OK)
+        dump_rc = dump_json(dir, "report.json", run->report, &first);
+    if (rc == ERR_OK && dump_rc != ERR_OK)
+        return ERR_SET(err, dump_rc, "%s", first.message);
+    return rc;
+}
+
+enum err_code homepage_job_run(struct json **report, const struct homepage_params *params,
+                               const struct homepage_inputs *inputs, struct err *err)
+{
+    struct run run = {.params = params, .inputs = inputs};
+    struct clock_source clock = clock_system();
+    int64_t start_ms = clock_monotonic_ms(&clock);
+    struct err own = {0};
+    enum err_code rc;
+
+    if (err == NULL)
+        err = &own; /* the report tells the error too */
+    *report = NULL;
+    rc = report_create(&run.report, "homepage_and_similar_products", params->fetch.now_s, err);
+    if (rc == ERR_OK)
+        rc = counts_create(&run.counts, err);
+    if (rc == ERR_OK)
+        rc = run_stages(&run, err);
+    if (run.counts != NULL)
+        report_set_counts(run.report, run.counts);
+    if (run.report != NULL) {
+        report_finish(run.report, seconds_since(&clock, start_ms));
+        rc = dump_end(&run, rc, err);
+    }
+    *report = run.report;
+    run_fini(&run);
+    return rc;
+}

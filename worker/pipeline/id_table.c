@@ -1,0 +1,173 @@
+#include "worker/pipeline/id_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+
+enum { FIRST_SLOTS = 64 };
+
+/* Open addressing: a slot holds index + 1, 0 is free. The texts lie one behind the other, each with its terminator. */
+struct id_table {
+    char *bytes;
+    size_t bytes_used;
+    size_t bytes_capacity;
+    size_t *offsets; /* of each text in bytes */
+    size_t offsets_capacity;
+    uint32_t *hashes;
+    size_t hashes_capacity;
+    uint32_t *slots;
+    size_t slot_count; /* a power of two, more than 4/3 of count */
+    size_t count;
+};
+
+/* FNV-1a, then a mix so that the low bits depend on all bytes. */
+static uint32_t hash_text(const char *text, size_t length)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3u;
+    hash ^= hash >> 32;
+    hash *= 0xd6e8feb86659fd93u;
+    return (uint32_t)(hash >> 32);
+}
+
+enum err_code id_table_create(struct id_table **out, struct err *err)
+{
+    struct id_table *table = mem_zeroed(1, sizeof *table);
+
+    *out = NULL;
+    if (table == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for a table of ids");
+    table->slots = mem_zeroed(FIRST_SLOTS, sizeof *table->slots);
+    if (table->slots == NULL) {
+        free(table);
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for a table of ids");
+    }
+    table->slot_count = FIRST_SLOTS;
+    *out = table;
+    return ERR_OK;
+}
+
+void id_table_destroy(struct id_table *table)
+{
+    if (table == NULL)
+        return;
+    free(table->bytes);
+    free(table->offsets);
+    free(table->hashes);
+    free(table->slots);
+    free(table);
+}
+
+static size_t text_length(const struct id_table *table, size_t index)
+{
+    size_t end = index + 1 < table->count ? table->offsets[index + 1] : table->bytes_used;
+
+    return end - table->offsets[index] - 1;
+}
+
+static bool text_equals(const struct id_table *table, size_t index, const char *text, size_t length)
+{
+    return text_length(table, index) == length && memcmp(table->bytes + table->offsets[index], text, length) == 0;
+}
+
+/* The slot that holds the text, or the free one where it belongs. */
+static size_t find_slot(const struct id_table *table, uint32_t hash, const char *text, size_t length)
+{
+    size_t mask = table->slot_count - 1;
+    size_t slot = hash & mask;
+
+    while (table->slots[slot] != 0) {
+        size_t index = table->slots[slot] - 1;
+
+        if (table->hashes[index] == hash && text_equals(table, index, text, length))
+            break;
+        slot = (slot + 1) & mask;
+    }
+    return slot;
+}
+
+static enum err_code grow_slots(struct id_table *table, struct err *err)
+{
+    size_t slot_count = table->slot_count * 2;
+    uint32_t *slots = mem_zeroed(slot_count, sizeof *slots);
+
+    if (slots == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for a table of %zu ids", table->count);
+    for (size_t i = 0; i < table->count; i++) {
+        size_t slot = table->hashes[i] & (slot_count - 1);
+
+        while (slots[slot] != 0)
+            slot = (slot + 1) & (slot_count - 1);
+        slots[slot] = (uint32_t)i + 1;
+    }
+    free(table->slots);
+    table->slots = slots;
+    table->slot_count = slot_count;
+    return ERR_OK;
+}
+
+static enum err_code reserve_text(struct id_table *table, size_t length, struct err *err)
+{
+    enum err_code rc;
+
+    if (table->count >= UINT32_MAX - 1 || length >= SIZE_MAX - table->bytes_used)
+        return ERR_SET(err, ERR_TOO_LARGE, "more than %zu ids", table->count);
+    rc = mem_grow(&table->bytes, &table->bytes_capacity, table->bytes_used + length + 1, 1, err);
+    if (rc == ERR_OK)
+        rc = mem_grow(&table->offsets, &table->offsets_capacity, table->count + 1, sizeof *table->offsets, err);
+    if (rc == ERR_OK)
+        rc = mem_grow(&table->hashes, &table->hashes_capacity, table->count + 1, sizeof *table->hashes, err);
+    if (rc == ERR_OK && (table->count + 1) * 4 > table->slot_count * 3)
+        rc = grow_slots(table, err);
+    return rc;
+}
+
+enum err_code id_table_intern(struct id_table *table, const char *text, size_t length, uint32_t *index, struct err *err)
+{
+    uint32_t hash = hash_text(text, length);
+    size_t slot = find_slot(table, hash, text, length);
+    enum err_code rc;
+
+    if (table->slots[slot] != 0) {
+        *index = table->slots[slot] - 1;
+        return ERR_OK;
+    }
+    rc = reserve_text(table, length, err);
+    if (rc != ERR_OK)
+        return rc;
+
+    slot = find_slot(table, hash, text, length); /* the slots may have grown */
+    if (length > 0)
+        memcpy(table->bytes + table->bytes_used, text, length);
+    table->bytes[table->bytes_used + length] = '\0';
+    table->offsets[table->count] = table->bytes_used;
+    table->hashes[table->count] = hash;
+    table->bytes_used += length + 1;
+    *index = (uint32_t)table->count;
+    table->count++;
+    table->slots[slot] = (uint32_t)table->count;
+    return ERR_OK;
+}
+
+bool id_table_find(const struct id_table *table, const char *text, size_t length, uint32_t *index)
+{
+    size_t slot = find_slot(table, hash_text(text, length), text, length);
+
+    if (table->slots[slot] == 0)
+        return false;
+    *index = table->slots[slot] - 1;
+    return true;
+}
+
+size_t id_table_count(const struct id_table *table)
+{
+    return table->count;
+}
+
+const char *id_table_text(const struct id_table *table, uint32_t index)
+{
+    return table->bytes + table->offsets[index];
+}
