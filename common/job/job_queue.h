@@ -10,6 +10,7 @@
 
 #include "common/base/err.h"
 #include "common/job/job.h"
+#include "common/job/job_queue_target.h"
 #include "common/net/redis_command.h"
 #include "common/net/redis_reply.h"
 
@@ -62,33 +63,33 @@ enum err_code job_queue_idle_parse(const struct redis_reply *reply, struct job_q
 void job_queue_claim_command(struct redis_command *command, const char *queue, const char *worker, int64_t lease_ms,
                              const char *stream_id);
 void job_queue_read_command(struct redis_command *command, const char *queue, const char *worker, int64_t block_ms);
-/* Of claim and read alike. NOGROUP comes as ERR_NOT_FOUND. */
+/* Of both. NOGROUP comes as ERR_NOT_FOUND. An entry that names no job gets the id "-": start acks it as GONE. */
 enum err_code job_queue_entry_parse(const struct redis_reply *reply, struct job_queue_entry *entry,
                                     struct err *err) MUST_CHECK;
 
 enum job_queue_started {
     JOB_QUEUE_RUN,
-    JOB_QUEUE_STALE,
+    JOB_QUEUE_STALE, /* another entry or state: acked, as are GONE, CANCELLED and DEAD */
     JOB_QUEUE_GONE,
     JOB_QUEUE_START_CANCELLED,
     JOB_QUEUE_START_DEAD,
-    JOB_QUEUE_HELD,
+    JOB_QUEUE_HELD, /* its owner beats: leave it */
     JOB_QUEUE_PAUSED
 };
-/* `type` and `shop` name the unique lock and are read from the job's HASH first (job_queue_describe_*). */
+/* The job's HASH: its member `uniq` names the unique lock, for start (NULL: there is no HASH) and promote. */
 void job_queue_describe_command(struct redis_command *command, const char *queue, const char *id);
-/* ERR_NOT_FOUND: no HASH. *document: {type, args, state, …} of the HASH as JSON, for the caller. */
+/* ERR_NOT_FOUND: no HASH. *document: {type, args, state, errs, max_errs, uniq, …}, all texts, for the caller. */
 enum err_code job_queue_describe_parse(const struct redis_reply *reply, struct json **document,
                                        struct err *err) MUST_CHECK;
 void job_queue_start_command(struct redis_command *command, const char *queue, const struct job_queue_entry *entry,
                              const char *unique_key, const char *worker, int64_t lease_ms, int64_t floor_fence);
-/* *args: malloc'd JSON text for JOB_QUEUE_RUN, else NULL. The entry is copied into the lease by the caller. */
+/* *args: malloc'd JSON text for JOB_QUEUE_RUN, else NULL. The caller copies the entry into the lease. */
 enum err_code job_queue_start_parse(const struct redis_reply *reply, enum job_queue_started *out,
                                     struct job_queue_lease *lease, char **args, struct err *err) MUST_CHECK;
 
 enum job_queue_beaten { JOB_QUEUE_BEAT_LOST = -1, JOB_QUEUE_BEAT_OK = 0, JOB_QUEUE_BEAT_CANCEL = 1 };
 void job_queue_beat_command(struct redis_command *command, const char *queue, const struct job_queue_lease *lease,
-                            const char *worker, double progress, const char *stage);
+                            const char *worker, double progress /* 0..1 */, const char *stage);
 enum err_code job_queue_beat_parse(const struct redis_reply *reply, enum job_queue_beaten *out,
                                    struct err *err) MUST_CHECK;
 
@@ -111,16 +112,6 @@ void job_queue_promote_command(struct redis_command *command, const char *queue,
 
 /* The next fence by start's rule, for --once: max(last + 1, Redis TIME in ms, floor + 1). Replies an integer text. */
 void job_queue_fence_command(struct redis_command *command, const char *queue, int64_t floor_fence);
-
-/* In the TARGET Redis: raise the fence (no pairs), then SET pairs; pairs are added by redis_command_add in twos. */
-void job_queue_publish_command(struct redis_command *command, const char *fence_key, int64_t fence, int64_t ttl_s);
-/* Deletes keys (added by redis_command_add) and takes them out of the index, by the same fence; parsed as publish is.
- */
-void job_queue_prune_command(struct redis_command *command, const char *fence_key, const char *index_key,
-                             int64_t fence);
-/* *written: pairs, or -1 when refused; *sink_fence: the newest fence the sink has seen. */
-enum err_code job_queue_publish_parse(const struct redis_reply *reply, int64_t *written, int64_t *sink_fence,
-                                      struct err *err) MUST_CHECK;
 
 /* q:{queue}:u:<type>:<shop>, malloc'd. */
 char *job_queue_unique_key(const char *queue, enum job_type type, const char *shop);

@@ -8,8 +8,6 @@
 #include "common/job/job_queue_keys.h"
 #include "common/job/job_scripts.h"
 
-enum { NEVER_IDLE_MS = 1 };
-
 void job_queue_idle_command(struct redis_command *command, const char *queue, int64_t lease_ms)
 {
     redis_command_init(command, "XPENDING");
@@ -57,7 +55,7 @@ void job_queue_claim_command(struct redis_command *command, const char *queue, c
     job_queue_add_key(command, queue, "s");
     redis_command_add(command, JOB_QUEUE_GROUP);
     redis_command_add(command, worker);
-    redis_command_add_int(command, lease_ms > NEVER_IDLE_MS ? lease_ms : NEVER_IDLE_MS);
+    redis_command_add_int(command, lease_ms);
     redis_command_add(command, stream_id);
 }
 
@@ -100,7 +98,7 @@ enum err_code job_queue_entry_parse(const struct redis_reply *reply, struct job_
             (void)snprintf(entry->job_id, sizeof entry->job_id, "%s", value);
     }
     if (rc == ERR_OK && entry->job_id[0] == '\0')
-        rc = ERR_SET(err, ERR_FORMAT, "the queue's entry %s names no job", entry->stream_id);
+        (void)snprintf(entry->job_id, sizeof entry->job_id, "-"); /* nobody's: start acks it as GONE */
     return rc;
 }
 
@@ -114,7 +112,6 @@ enum err_code job_queue_describe_parse(const struct redis_reply *reply, struct j
 {
     enum err_code rc = redis_reply_check(reply, err);
     struct json *fields;
-    bool made = true;
 
     *document = NULL;
     if (rc != ERR_OK)
@@ -122,15 +119,20 @@ enum err_code job_queue_describe_parse(const struct redis_reply *reply, struct j
     if (redis_reply_count(reply) == 0)
         return ERR_SET(err, ERR_NOT_FOUND, "the queue knows no such job");
     fields = json_value_new_object();
-    for (size_t i = 0; fields != NULL && i + 1 < redis_reply_count(reply); i += 2) {
-        const char *name = redis_reply_text(redis_reply_at(reply, i));
-
-        made =
-            made && name != NULL && json_value_set_text(fields, name, redis_reply_text(redis_reply_at(reply, i + 1)));
-    }
-    if (fields == NULL || !made) {
-        json_value_destroy(fields);
+    if (fields == NULL)
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for a job of the queue");
+    for (size_t i = 0; rc == ERR_OK && i + 1 < redis_reply_count(reply); i += 2) {
+        const char *name = redis_reply_text(redis_reply_at(reply, i));
+        const char *value = redis_reply_text(redis_reply_at(reply, i + 1));
+
+        if (name == NULL || value == NULL)
+            rc = ERR_SET(err, ERR_REMOTE, "the queue's job is no HASH of texts");
+        else if (!json_value_set_text(fields, name, value))
+            rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for a job of the queue");
+    }
+    if (rc != ERR_OK) {
+        json_value_destroy(fields);
+        return rc;
     }
     *document = fields;
     return ERR_OK;
@@ -144,7 +146,10 @@ void job_queue_start_command(struct redis_command *command, const char *queue, c
     job_queue_add_key(command, queue, "s");
     job_queue_add_key(command, queue, "open");
     job_queue_add_key(command, queue, "fence");
-    redis_command_add(command, unique_key);
+    if (unique_key != NULL)
+        redis_command_add(command, unique_key);
+    else
+        job_queue_add_key(command, queue, "u:-");
     job_queue_add_key(command, queue, "ev");
     job_queue_add_key(command, queue, "paused");
     redis_command_add(command, JOB_QUEUE_GROUP);

@@ -1,5 +1,6 @@
 /*
- * Between job_store.c and its two implementations: what each provides. Meanings as in job_store.h.
+ * Between job_store.c and its two implementations: what each provides. Meanings as in job_store.h. What they are given
+ * is checked and complete: times in one form, `fence` and (but for changes) `_id` set, *out NULL and *applied false.
  */
 #ifndef COMMON_JOB_JOB_STORE_OPS_H
 #define COMMON_JOB_JOB_STORE_OPS_H
@@ -12,6 +13,7 @@ struct job_store_ops {
     enum err_code (*ping)(void *self, struct err *err);
     enum err_code (*insert)(void *self, const struct json *document, struct err *err);
     enum err_code (*get)(void *self, const char *id, struct json **out, struct err *err);
+    /* changes and report hold the fence too */
     enum err_code (*update)(void *self, const char *id, int64_t fence, const struct json *changes, bool *applied,
                             struct err *err);
     enum err_code (*delete_accepted)(void *self, const char *id, struct err *err);

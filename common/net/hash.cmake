@@ -1,2 +1,1 @@
-recfleet_library(recfleet_hash SOURCES ${CMAKE_CURRENT_LIST_DIR} /
-                 hash.c PUBLIC recfleet_base PRIVATE PkgConfig::LIBCRYPTO)
+recfleet_library(recfleet_hash SOURCES hash.c PUBLIC recfleet_base PRIVATE PkgConfig::LIBCRYPTO)

@@ -7,7 +7,7 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 
-enum { CONNECT_TIMEOUT_MS = 10000, STALL_TIMEOUT_S = 60, MAX_BODY_BYTES = 64 << 20 };
+enum { CONNECT_TIMEOUT_MS = 10000, STALL_TIMEOUT_S = 60, STALL_BYTES_PER_S = 1024, MAX_BODY_BYTES = 64 << 20 };
 
 struct transfer {
     struct http_client *client;
@@ -146,7 +146,7 @@ static bool set_options(struct transfer *transfer)
            curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)config->connect_timeout_ms) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)STALL_BYTES_PER_S) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)config->stall_timeout_s) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer) == CURLE_OK &&

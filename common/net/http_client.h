@@ -13,7 +13,7 @@ struct http_client;
 
 struct http_client_config {
     int connect_timeout_ms; /* 0: 10 s */
-    int stall_timeout_s;    /* a transfer that brings nothing for so long is given up; 0: 60 s */
+    int stall_timeout_s;    /* given up when it brings under 1 kB/s for so long; 0: 60 s */
     size_t max_body_bytes;  /* decoded; 0: 64 MiB */
     const char *bearer;     /* Authorization: Bearer; copied; NULL or "": none. Never in an error or a log */
 };

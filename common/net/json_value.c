@@ -209,26 +209,28 @@ struct json *json_value_new_real(double value)
 }
 
 /* jansson refuses text that is not UTF-8: mend it by way of the JSON writer. */
-static json_t *mended_text(const char *text)
+static json_t *mended_text(const char *text, size_t length)
 {
     struct str quoted = {0};
     json_t *value = NULL;
 
-    str_append_json(&quoted, text, strlen(text));
+    str_append_json(&quoted, text, length);
     if (!quoted.failed)
-        value = json_loadb(quoted.text, quoted.length, JSON_DECODE_ANY, NULL);
+        value = json_loadb(quoted.text, quoted.length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     str_fini(&quoted);
     return value;
 }
 
+struct json *json_value_new_bytes(const char *text, size_t length)
+{
+    json_t *value = json_stringn(text, length);
+
+    return outer(value != NULL ? value : mended_text(text, length));
+}
+
 struct json *json_value_new_text(const char *text)
 {
-    json_t *value;
-
-    if (text == NULL)
-        return outer(json_null());
-    value = json_string(text);
-    return outer(value != NULL ? value : mended_text(text));
+    return text != NULL ? json_value_new_bytes(text, strlen(text)) : outer(json_null());
 }
 
 bool json_value_set(struct json *object, const char *key, struct json *value)

@@ -66,6 +66,7 @@ struct json *json_value_new_bool(bool value);
 struct json *json_value_new_int(int64_t value);
 struct json *json_value_new_real(double value); /* not finite: null */
 struct json *json_value_new_text(const char *text);
+struct json *json_value_new_bytes(const char *text, size_t length); /* the same, NULs in it allowed */
 
 /* Take `value` whatever happens; false when out of memory or when value is NULL. */
 bool json_value_set(struct json *object, const char *key, struct json *value);

@@ -9,54 +9,46 @@
 #include "common/base/mem.h"
 #include "common/net/redis_internal.h"
 #include "common/net/redis_link.h"
+#include "common/net/redis_request.h"
 
 enum {
     TICK_MS = 100,
+    STALL_MS = 1000, /* between two ticks: the loop or the process stood still */
     CONNECT_TIMEOUT_MS = 5000,
     REPLY_TIMEOUT_MS = 10000,
     BACKOFF_LOW_MS = 100,
     BACKOFF_HIGH_MS = 10000,
-    BACKOFF_DOUBLINGS = 7
+    BACKOFF_DOUBLINGS = 7,
+    MAX_PENDING = 65536
 };
 
+/* WAITING -> RESOLVING -> CONNECTING -> READY; from all but CLOSING back to WAITING (wait_to_reconnect) */
 enum state { STATE_WAITING, STATE_RESOLVING, STATE_CONNECTING, STATE_READY, STATE_CLOSING };
-
-/* One sent command until it is answered. */
-struct request {
-    struct redis_async *redis;
-    struct request *next;
-    redis_async_reply_fn fn;
-    void *context;
-    struct redis_command command; /* kept for a script that may have to be sent again */
-    uint64_t deadline_ms;
-    bool sent_as_text;
-};
 
 struct redis_async {
     uv_loop_t *loop;
     struct redis_async_config config;
+    char where[REDIS_URL_TEXT_BYTES + 32];
     enum state state;
     uv_timer_t tick;
     uv_async_t refuse; /* tells refused sends from the loop */
     uv_getaddrinfo_t resolver;
     bool resolving;
     redisAsyncContext *connection;
-    struct request *refused;
-    uint64_t due_ms; /* WAITING: when to try again; CONNECTING: when to give up */
+    struct redis_request_list pending; /* sent and unanswered */
+    struct redis_request_list refused;
+    uint64_t last_tick_ms;
+    uint64_t due_ms; /* WAITING: when to try again; RESOLVING, CONNECTING: when to give up */
     uint64_t ready_since_ms;
-    struct request *head; /* sent and unanswered, oldest first */
-    struct request *tail;
     unsigned failures; /* tries since it was last ready */
     uint64_t connects;
     int open_handles;
-    struct err reason; /* why the connection was broken by us */
+    struct err reason; /* why the connection was lost */
     redis_async_closed_fn on_closed;
     void *closed_context;
     bool close_asked;
     bool link_broken;
 };
-
-static void connect_now(struct redis_async *redis);
 
 static uint64_t now_ms(const struct redis_async *redis)
 {
@@ -69,7 +61,7 @@ static void free_when_closed(struct redis_async *redis)
     void *context = redis->closed_context;
 
     if (!redis->close_asked || redis->open_handles > 0 || redis->resolving || redis->connection != NULL ||
-        redis->head != NULL || redis->refused != NULL)
+        redis->pending.count > 0 || redis->refused.count > 0)
         return;
     free(redis);
     if (on_closed != NULL)
@@ -84,33 +76,34 @@ static void on_handle_closed(uv_handle_t *handle)
     free_when_closed(redis);
 }
 
-static void wait_to_reconnect(struct redis_async *redis, const struct err *err)
+static void wait_to_reconnect(struct redis_async *redis, enum err_code code, const char *why)
 {
-    bool was_ready = redis->state == STATE_READY;
-    uint64_t high;
+    uint64_t high_ms;
     uint32_t random = 0;
 
     if (redis->state == STATE_CLOSING || redis->state == STATE_WAITING)
         return;
-    (void)getrandom(&random, sizeof random, 0);
-    high = (uint64_t)BACKOFF_LOW_MS << (redis->failures < BACKOFF_DOUBLINGS ? redis->failures : BACKOFF_DOUBLINGS);
-    if (high > BACKOFF_HIGH_MS)
-        high = BACKOFF_HIGH_MS;
+    (void)ERR_SET(&redis->reason, code, "Redis %s: %s", redis->where, why);
+    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
+        random = (uint32_t)uv_hrtime();
     redis->failures++;
-    redis->due_ms = now_ms(redis) + BACKOFF_LOW_MS + random % high;
+    high_ms = (uint64_t)BACKOFF_LOW_MS << (redis->failures < BACKOFF_DOUBLINGS ? redis->failures : BACKOFF_DOUBLINGS);
+    if (high_ms > BACKOFF_HIGH_MS)
+        high_ms = BACKOFF_HIGH_MS;
+    redis->due_ms = now_ms(redis) + BACKOFF_LOW_MS + random % (high_ms - BACKOFF_LOW_MS + 1);
     redis->state = STATE_WAITING;
-    if (redis->config.on_state != NULL && (was_ready || redis->failures == 1))
-        redis->config.on_state(redis->config.context, false, err);
+    if (redis->config.on_state != NULL && redis->failures == 1) {
+        struct err err = redis->reason;
+
+        redis->config.on_state(redis->config.context, false, &err);
+    }
 }
 
-/* Breaks the connection; what is pending is answered with the reason. */
+/* Breaks the connection; what is pending is answered with the reason. Not from within on_connected: there the
+ * connection is still hiredis'. */
 static void break_connection(struct redis_async *redis, enum err_code code, const char *why)
 {
-    char where[REDIS_URL_TEXT_BYTES + 32];
-
-    redis_url_describe(&redis->config.url, where, sizeof where);
-    (void)ERR_SET(&redis->reason, code, "Redis %s: %s", where, why);
-    wait_to_reconnect(redis, &redis->reason);
+    wait_to_reconnect(redis, code, why);
     if (redis->connection != NULL)
         redisAsyncFree(redis->connection);
 }
@@ -151,7 +144,7 @@ static bool attach(struct redis_async *redis, redisAsyncContext *connection)
     return true;
 }
 
-/* AUTH and SELECT; the answer to SELECT makes the connection ready. */
+/* AUTH, SELECT and PING: a server that still loads its data answers the first two. */
 
 static void on_introduced(redisAsyncContext *connection, void *reply, void *is_last)
 {
@@ -161,13 +154,12 @@ static void on_introduced(redisAsyncContext *connection, void *reply, void *is_l
     if (reply == NULL || redis->state != STATE_CONNECTING)
         return;
     if (redis_reply_check(reply, &err) != ERR_OK) {
-        break_connection(redis, err.code, err.message);
+        break_connection(redis, err.code, redis_reply_text(reply));
         return;
     }
     if (is_last == NULL)
         return;
     redis->state = STATE_READY;
-    redis->reason.message[0] = '\0';
     redis->failures = 0;
     redis->connects++;
     redis->ready_since_ms = now_ms(redis);
@@ -184,10 +176,12 @@ static void introduce(struct redis_async *redis)
         status = redisAsyncCommand(redis->connection, on_introduced, NULL, "AUTH %s %s", url->user, url->password);
     else if (url->password[0] != '\0')
         status = redisAsyncCommand(redis->connection, on_introduced, NULL, "AUTH %s", url->password);
+    if (status == REDIS_OK && url->db != 0)
+        status = redisAsyncCommand(redis->connection, on_introduced, NULL, "SELECT %d", url->db);
     if (status == REDIS_OK)
-        status = redisAsyncCommand(redis->connection, on_introduced, redis, "SELECT %d", url->db);
+        status = redisAsyncCommand(redis->connection, on_introduced, redis, "PING");
     if (status != REDIS_OK)
-        break_connection(redis, ERR_NETWORK, "could not authenticate");
+        redis->link_broken = true;
 }
 
 static void on_connected(const redisAsyncContext *connection, int status)
@@ -200,45 +194,71 @@ static void on_connected(const redisAsyncContext *connection, int status)
         introduce(redis);
         return;
     }
-    (void)ERR_SET(&redis->reason, ERR_UNAVAILABLE, "connect to Redis %s:%d: %s",
-                  redis->config.url.path[0] != '\0' ? redis->config.url.path : redis->config.url.host,
-                  redis->config.url.port, connection->errstr);
-    wait_to_reconnect(redis, &redis->reason); /* hiredis frees the connection after this */
+    redis->connection = NULL; /* hiredis frees it after this */
+    wait_to_reconnect(redis, ERR_UNAVAILABLE, connection->errstr);
+}
+
+static const char *loss_of(const redisAsyncContext *connection)
+{
+    return connection->errstr != NULL && connection->errstr[0] != '\0' ? connection->errstr : "the connection was lost";
 }
 
 static void on_disconnected(const redisAsyncContext *connection, int status)
 {
     struct redis_async *redis = connection->data;
 
-    if (redis->state == STATE_CLOSING || redis->state == STATE_WAITING)
-        return;
-    (void)ERR_SET(&redis->reason, ERR_NETWORK, "the connection to Redis was lost: %s",
-                  status == REDIS_OK ? "closed" : connection->errstr);
-    wait_to_reconnect(redis, &redis->reason);
+    (void)status;
+    wait_to_reconnect(redis, ERR_NETWORK, loss_of(connection));
 }
 
 static void open_connection(struct redis_async *redis, const char *address)
 {
-    redisAsyncContext *connection = redis->config.url.path[0] != '\0'
-                                        ? redisAsyncConnectUnix(redis->config.url.path)
-                                        : redisAsyncConnect(address, redis->config.url.port);
+    const struct redis_url *url = &redis->config.url;
+    redisAsyncContext *connection =
+        url->path[0] != '\0' ? redisAsyncConnectUnix(url->path) : redisAsyncConnect(address, url->port);
     struct err err = {.message = "no memory"};
 
-    if (connection == NULL || connection->err != 0) {
-        break_connection(redis, ERR_UNAVAILABLE, connection != NULL ? connection->errstr : "no memory");
-        if (connection != NULL)
-            redisAsyncFree(connection);
+    redis->state = STATE_CONNECTING;
+    if (connection != NULL && connection->err != 0) {
+        (void)ERR_SET(&err, ERR_UNAVAILABLE, "%s", connection->errstr);
+    } else if (connection != NULL && (!url->tls || redis_tls_start(&connection->c, url, &err) == ERR_OK) &&
+               attach(redis, connection)) {
+        redis->connection = connection;
+        (void)redisAsyncSetDisconnectCallback(connection, on_disconnected);
+        (void)redisAsyncSetConnectCallback(connection, on_connected); /* this one asks to watch the socket */
         return;
     }
-    if ((redis->config.url.tls && redis_tls_start(&connection->c, &redis->config.url, &err) != ERR_OK) ||
-        !attach(redis, connection)) {
+    if (connection != NULL)
         redisAsyncFree(connection);
-        break_connection(redis, ERR_UNAVAILABLE, err.message);
-        return;
+    break_connection(redis, ERR_UNAVAILABLE, err.message);
+}
+
+/* The n-th address, IPv4 first; NULL behind the last. */
+static const struct addrinfo *nth_address(const struct addrinfo *addresses, unsigned n)
+{
+    for (int pass = 0; pass < 2; pass++) {
+        for (const struct addrinfo *at = addresses; at != NULL; at = at->ai_next) {
+            if (at->ai_family == (pass == 0 ? AF_INET : AF_INET6) && n-- == 0)
+                return at;
+        }
     }
-    redis->connection = connection;
-    (void)redisAsyncSetDisconnectCallback(connection, on_disconnected);
-    (void)redisAsyncSetConnectCallback(connection, on_connected); /* this one asks to watch the socket */
+    return NULL;
+}
+
+/* Each try takes the next address, so that a dead one does not hide a live one. 0, or what libuv says. */
+static int choose_address(char *out, size_t size, const struct addrinfo *addresses, unsigned turn)
+{
+    const struct addrinfo *chosen;
+    unsigned count = 0;
+
+    while (nth_address(addresses, count) != NULL)
+        count++;
+    if (count == 0)
+        return UV_EAI_NODATA;
+    chosen = nth_address(addresses, turn % count);
+    return chosen->ai_family == AF_INET6
+               ? uv_ip6_name((const struct sockaddr_in6 *)(const void *)chosen->ai_addr, out, size)
+               : uv_ip4_name((const struct sockaddr_in *)(const void *)chosen->ai_addr, out, size);
 }
 
 static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo *addresses)
@@ -247,24 +267,15 @@ static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo 
     char address[64] = "";
 
     redis->resolving = false;
-    if (status == 0 && addresses != NULL)
-        status =
-            addresses->ai_family == AF_INET6
-                ? uv_ip6_name((const struct sockaddr_in6 *)(const void *)addresses->ai_addr, address, sizeof address)
-                : uv_ip4_name((const struct sockaddr_in *)(const void *)addresses->ai_addr, address, sizeof address);
+    if (status == 0)
+        status = choose_address(address, sizeof address, addresses, redis->failures);
     uv_freeaddrinfo(addresses);
-    if (redis->state == STATE_CLOSING) {
+    if (redis->state == STATE_CLOSING)
         free_when_closed(redis);
-        return;
-    }
-    if (redis->state != STATE_RESOLVING)
-        return;
-    if (status != 0) {
+    else if (redis->state == STATE_RESOLVING && status == 0)
+        open_connection(redis, address);
+    else if (redis->state == STATE_RESOLVING)
         break_connection(redis, ERR_UNAVAILABLE, uv_strerror(status));
-        return;
-    }
-    redis->state = STATE_CONNECTING;
-    open_connection(redis, address);
 }
 
 static void connect_now(struct redis_async *redis)
@@ -273,10 +284,10 @@ static void connect_now(struct redis_async *redis)
     int status;
 
     if (redis->resolving)
-        return; /* an earlier look-up that timed out is still under way */
+        return; /* an earlier look-up that took too long is still under way */
+    redis->link_broken = false;
     redis->due_ms = now_ms(redis) + (uint64_t)redis->config.connect_timeout_ms;
     if (redis->config.url.path[0] != '\0') {
-        redis->state = STATE_CONNECTING;
         open_connection(redis, NULL);
         return;
     }
@@ -291,53 +302,65 @@ static void connect_now(struct redis_async *redis)
 static void on_tick(uv_timer_t *timer)
 {
     struct redis_async *redis = timer->data;
+    uint64_t now = now_ms(redis);
+    bool stalled = now - redis->last_tick_ms > STALL_MS;
 
-    if (redis->state == STATE_WAITING && now_ms(redis) >= redis->due_ms)
-        connect_now(redis);
-    else if ((redis->state == STATE_CONNECTING || redis->state == STATE_RESOLVING) && now_ms(redis) >= redis->due_ms)
-        break_connection(redis, ERR_UNAVAILABLE, "no connection in time");
-    else if (redis->state == STATE_READY && redis->link_broken)
+    redis->last_tick_ms = now;
+    if (stalled) /* what came meanwhile is read first: timers run before sockets */
+        return;
+    if (redis->state == STATE_WAITING) {
+        if (now >= redis->due_ms)
+            connect_now(redis);
+    } else if (redis->link_broken) {
         break_connection(redis, ERR_NETWORK, "its socket cannot be watched");
-    else if (redis->state == STATE_READY && redis->head != NULL && now_ms(redis) >= redis->head->deadline_ms)
-        break_connection(redis, ERR_NETWORK, "no reply in time");
-}
-
-static void request_destroy(struct request *request)
-{
-    redis_command_fini(&request->command);
-    free(request);
+    } else if (redis->state == STATE_READY) {
+        if (redis->pending.head != NULL && now >= redis->pending.head->deadline_ms)
+            break_connection(redis, ERR_NETWORK, "no reply in time");
+    } else if (now >= redis->due_ms) {
+        break_connection(redis, ERR_UNAVAILABLE, "no connection in time");
+    }
 }
 
 static void on_refuse(uv_async_t *async)
 {
     struct redis_async *redis = async->data;
+    struct redis_request_list refused = redis->refused; /* sends of the callbacks go to the next round */
+    struct redis_request *request;
 
-    while (redis->refused != NULL) {
-        struct request *request = redis->refused;
+    redis->refused = (struct redis_request_list){0};
+    while ((request = redis_request_pop(&refused)) != NULL) {
+        bool closing = redis->state == STATE_CLOSING;
         struct err err;
 
-        redis->refused = request->next;
-        (void)ERR_SET(&err, redis->state == STATE_CLOSING ? ERR_CANCELLED : ERR_UNAVAILABLE, "Redis is away");
+        (void)ERR_SET(&err, closing ? ERR_CANCELLED : ERR_UNAVAILABLE, "Redis %s %s", redis->where,
+                      closing ? "was closed" : "is away");
         request->fn(request->context, NULL, &err);
-        request_destroy(request);
+        redis_request_destroy(request);
     }
-    free_when_closed(redis);
+}
+
+static int or_default(int value, int fallback)
+{
+    return value > 0 ? value : fallback;
 }
 
 enum err_code redis_async_create(struct redis_async **out, uv_loop_t *loop, const struct redis_async_config *config,
                                  struct err *err)
 {
-    struct redis_async *redis = mem_zeroed(1, sizeof *redis);
+    enum err_code rc = redis_tls_check(&config->url, err);
+    struct redis_async *redis;
 
     *out = NULL;
+    if (rc != ERR_OK)
+        return rc;
+    redis = mem_zeroed(1, sizeof *redis);
     if (redis == NULL)
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for a Redis connection");
     redis->loop = loop;
     redis->config = *config;
-    if (redis->config.connect_timeout_ms == 0)
-        redis->config.connect_timeout_ms = CONNECT_TIMEOUT_MS;
-    if (redis->config.reply_timeout_ms == 0)
-        redis->config.reply_timeout_ms = REPLY_TIMEOUT_MS;
+    redis->config.connect_timeout_ms = or_default(config->connect_timeout_ms, CONNECT_TIMEOUT_MS);
+    redis->config.reply_timeout_ms = or_default(config->reply_timeout_ms, REPLY_TIMEOUT_MS);
+    redis_url_describe(&config->url, redis->where, (int)sizeof redis->where);
     if (uv_async_init(loop, &redis->refuse, on_refuse) != 0) {
         free(redis);
         return ERR_SET(err, ERR_INTERNAL, "the event loop takes no more handles");
@@ -347,7 +370,7 @@ enum err_code redis_async_create(struct redis_async **out, uv_loop_t *loop, cons
     redis->tick.data = redis;
     redis->open_handles = 2;
     redis->state = STATE_WAITING;
-    redis->due_ms = 0;
+    redis->last_tick_ms = now_ms(redis);
     (void)uv_timer_start(&redis->tick, on_tick, 0, TICK_MS); /* the first tick connects */
     *out = redis;
     return ERR_OK;
@@ -368,82 +391,59 @@ uint64_t redis_async_reconnects(const struct redis_async *redis)
     return redis->connects > 0 ? redis->connects - 1 : 0;
 }
 
-/* XREAD and XREADGROUP may rightly keep silent for their BLOCK. */
-static uint64_t block_ms(const struct redis_command *command)
-{
-    size_t length;
-    const char *name = redis_command_argument(command, 0, &length);
-
-    if (length < strlen("XREAD") || strncmp(name, "XREAD", strlen("XREAD")) != 0)
-        return 0;
-    for (size_t i = 1; i + 1 < command->count; i++) {
-        const char *argument = redis_command_argument(command, i, &length);
-
-        if (length == strlen("BLOCK") && strncmp(argument, "BLOCK", length) == 0)
-            return strtoull(redis_command_argument(command, i + 1, &length), NULL, 10);
-    }
-    return 0;
-}
-
 static void on_reply(redisAsyncContext *connection, void *data, void *privdata);
 
 /* false: hiredis did not take it */
-static bool submit(struct redis_async *redis, struct request *request)
+static bool submit(struct redis_async *redis, struct redis_request *request)
 {
     size_t *lengths;
-    const char **argv = redis_command_vector(&request->command, request->sent_as_text, &lengths);
-    uint64_t deadline_ms = now_ms(redis) + block_ms(&request->command) + (uint64_t)redis->config.reply_timeout_ms;
+    const char **argv;
     int status;
 
+    if (redis->state != STATE_READY || redis->pending.count >= MAX_PENDING)
+        return false;
+    argv = redis_command_vector(&request->command, request->sent_as_text, &lengths);
     if (argv == NULL)
         return false;
     status = redisAsyncCommandArgv(redis->connection, on_reply, request, (int)request->command.count, argv, lengths);
     free(argv);
     if (status != REDIS_OK)
         return false;
-    /* replies come in order, so none is due before the one ahead of it */
-    if (redis->tail != NULL && redis->tail->deadline_ms > deadline_ms)
-        deadline_ms = redis->tail->deadline_ms;
-    request->deadline_ms = deadline_ms;
-    request->next = NULL;
-    if (redis->tail != NULL)
-        redis->tail->next = request;
-    else
-        redis->head = request;
-    redis->tail = request;
+    request->deadline_ms =
+        redis_request_deadline(request, &redis->pending, now_ms(redis), (uint64_t)redis->config.reply_timeout_ms);
+    redis_request_push(&redis->pending, request);
     return true;
 }
 
-static void unlink_head(struct redis_async *redis)
+static enum err_code describe_reply(struct redis_async *redis, const struct redis_reply *reply, struct err *err)
 {
-    redis->head = redis->head->next;
-    if (redis->head == NULL)
-        redis->tail = NULL;
+    if (reply != NULL)
+        return redis_reply_check(reply, err);
+    if (redis->state == STATE_CLOSING)
+        return ERR_SET(err, ERR_CANCELLED, "Redis %s was closed", redis->where);
+    return ERR_SET(err, ERR_NETWORK, "%s", redis->reason.message);
 }
 
 static void on_reply(redisAsyncContext *connection, void *data, void *privdata)
 {
-    struct request *request = privdata;
+    struct redis_request *request = privdata;
     struct redis_async *redis = request->redis;
     const struct redis_reply *reply = data;
     struct err err;
     enum err_code rc;
 
-    unlink_head(redis);
+    (void)redis_request_pop(&redis->pending); /* replies come in order: it is this one */
+    if (reply == NULL)                        /* the connection is gone: on_state comes before the callbacks */
+        wait_to_reconnect(redis, ERR_NETWORK, loss_of(connection));
     if (redis_reply_is_error(reply, "NOSCRIPT") && request->command.script != NULL && !request->sent_as_text) {
         request->sent_as_text = true;
-        if (redis->state == STATE_READY && submit(redis, request))
+        if (submit(redis, request))
             return;
+        reply = NULL;
     }
-    if (reply != NULL)
-        rc = redis_reply_check(reply, &err);
-    else if (redis->state == STATE_CLOSING)
-        rc = ERR_SET(&err, ERR_CANCELLED, "the connection to Redis was closed");
-    else
-        rc = ERR_SET(&err, ERR_NETWORK, "the connection to Redis was lost: %s",
-                     redis->reason.message[0] != '\0' ? redis->reason.message : connection->errstr);
+    rc = describe_reply(redis, reply, &err);
     request->fn(request->context, reply, rc == ERR_OK ? NULL : &err);
-    request_destroy(request);
+    redis_request_destroy(request);
     if (redis_reply_is_error(reply, "READONLY") && redis->connection == connection && redis->state == STATE_READY)
         break_connection(redis, ERR_UNAVAILABLE, "it is a read-only replica"); /* look the name up anew */
 }
@@ -451,23 +451,23 @@ static void on_reply(redisAsyncContext *connection, void *data, void *privdata)
 void redis_async_send(struct redis_async *redis, const struct redis_command *command, redis_async_reply_fn fn,
                       void *context)
 {
-    struct request *request = mem_zeroed(1, sizeof *request);
+    struct redis_request *request = redis->state == STATE_CLOSING ? NULL : redis_request_create(command);
 
-    if (request == NULL || redis->state == STATE_CLOSING) {
+    if (request == NULL) {
+        bool closing = redis->state == STATE_CLOSING;
         struct err err;
 
-        (void)ERR_SET(&err, request == NULL ? ERR_NO_MEMORY : ERR_CANCELLED, "Redis takes no more commands");
-        free(request);
+        (void)ERR_SET(&err, closing ? ERR_CANCELLED : ERR_NO_MEMORY, "Redis %s %s", redis->where,
+                      closing ? "was closed" : "is sent nothing: out of memory");
         fn(context, NULL, &err); /* nothing is left to defer it with */
         return;
     }
     request->redis = redis;
     request->fn = fn;
     request->context = context;
-    if (redis_command_copy(&request->command, command) && redis->state == STATE_READY && submit(redis, request))
+    if (submit(redis, request))
         return;
-    request->next = redis->refused;
-    redis->refused = request;
+    redis_request_push(&redis->refused, request);
     (void)uv_async_send(&redis->refuse);
 }
 

@@ -1,7 +1,8 @@
 /*
  * A Redis connection on a libuv loop that keeps itself connected: reconnects with full jitter, 0.1-10 s. All calls and
  * callbacks are on the loop's thread. While it is away, sends are answered ERR_UNAVAILABLE at once: nothing queues up.
- * States: CONNECTING -> READY -> (lost) CONNECTING …; close() from any -> CLOSED, once.
+ * A command behind a blocking one (XREADGROUP … BLOCK) waits for it: what must not wait takes a connection of its own.
+ * The program ignores SIGPIPE. States: CONNECTING -> READY -> (lost) CONNECTING …; close() from any -> CLOSED, once.
  */
 #ifndef COMMON_NET_REDIS_ASYNC_H
 #define COMMON_NET_REDIS_ASYNC_H
@@ -17,7 +18,8 @@
 
 struct redis_async;
 
-/* Told of every change: ready true after AUTH and SELECT, false when lost (err says why). */
+/* Told of every change: ready true after AUTH, SELECT and PING; false when lost or when the first connect failed (err
+ * says why), before the callbacks of what was pending. */
 typedef void (*redis_async_state_fn)(void *context, bool ready, const struct err *err);
 
 /* Called exactly once per send: reply (borrowed, NULL on failure) and err (NULL on success). An error reply comes as
@@ -45,7 +47,7 @@ int64_t redis_async_ready_for_ms(const struct redis_async *redis);
 uint64_t redis_async_reconnects(const struct redis_async *redis);
 
 /* The command is copied. A failure to send is told by the callback, from the loop, not from within this call (but for
- * lack of memory and after close, when there is no loop to tell it from). */
+ * lack of memory and after close, when there is no loop to tell it from: don't send again on ERR_CANCELLED). */
 void redis_async_send(struct redis_async *redis, const struct redis_command *command, redis_async_reply_fn fn,
                       void *context);
 

@@ -79,10 +79,13 @@ static enum err_code open_connection(struct redis_client *client, const struct r
 enum err_code redis_client_connect(struct redis_client **out, const struct redis_url *url, int timeout_ms,
                                    struct err *err)
 {
-    struct redis_client *client = mem_zeroed(1, sizeof *client);
-    enum err_code rc;
+    enum err_code rc = redis_tls_check(url, err);
+    struct redis_client *client;
 
     *out = NULL;
+    if (rc != ERR_OK)
+        return rc;
+    client = mem_zeroed(1, sizeof *client);
     if (client == NULL)
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for a connection to Redis");
     redis_url_describe(url, client->where, sizeof client->where);

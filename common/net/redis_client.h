@@ -1,5 +1,5 @@
 /*
- * A blocking connection to Redis. One thread at a time.
+ * A blocking connection to Redis. One thread at a time. The program ignores SIGPIPE.
  */
 #ifndef COMMON_NET_REDIS_CLIENT_H
 #define COMMON_NET_REDIS_CLIENT_H

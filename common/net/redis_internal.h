@@ -11,6 +11,9 @@
 
 struct redisContext;
 
+/* ERR_CONFIG for rediss:// where this build has no TLS. */
+enum err_code redis_tls_check(const struct redis_url *url, struct err *err) MUST_CHECK;
+
 /* TLS on a connected socket; ERR_CONFIG where this build has none. */
 enum err_code redis_tls_start(struct redisContext *connection, const struct redis_url *url, struct err *err) MUST_CHECK;
 

@@ -74,8 +74,8 @@ bool redis_reply_is_error(const struct redis_reply *reply, const char *word)
 
 enum err_code redis_reply_check(const struct redis_reply *reply, struct err *err)
 {
-    static const char *const passing[] = {"LOADING",    "READONLY", "BUSY",        "OOM",
-                                          "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "MISCONF"};
+    static const char *const passing[] = {"LOADING",  "READONLY",    "BUSY",    "OOM",       "MASTERDOWN",
+                                          "TRYAGAIN", "CLUSTERDOWN", "MISCONF", "NOREPLICAS"};
 
     if (redis_reply_kind(reply) != REDIS_REPLY_KIND_ERROR)
         return ERR_OK;

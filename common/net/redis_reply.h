@@ -31,8 +31,8 @@ const struct redis_reply *redis_reply_at(const struct redis_reply *array, size_t
 /* Whether this is an error whose first word is `word` ("NOSCRIPT", "NOGROUP", "READONLY"). */
 bool redis_reply_is_error(const struct redis_reply *reply, const char *word);
 
-/* ERR_OK, or the error that the reply is: LOADING, READONLY, BUSY, OOM, MASTERDOWN, TRYAGAIN, CLUSTERDOWN are
- * ERR_UNAVAILABLE, all else ERR_REMOTE. */
+/* ERR_OK, or the error that the reply is: LOADING, READONLY, BUSY, OOM, MASTERDOWN, TRYAGAIN, CLUSTERDOWN,
+ * MISCONF, NOREPLICAS are ERR_UNAVAILABLE, all else ERR_REMOTE. */
 enum err_code redis_reply_check(const struct redis_reply *reply, struct err *err) MUST_CHECK;
 
 /* For replies that a redis_client handed over; replies in a redis_async callback are borrowed. */

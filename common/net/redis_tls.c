@@ -1,9 +1,16 @@
-#include "common/net/redis_internal.h"
-
 #include <hiredis/hiredis.h>
+
+#include "common/net/redis_internal.h"
 
 #ifdef RECFLEET_HIREDIS_SSL
 #include <hiredis/hiredis_ssl.h>
+
+enum err_code redis_tls_check(const struct redis_url *url, struct err *err)
+{
+    (void)url;
+    (void)err;
+    return ERR_OK;
+}
 
 enum err_code redis_tls_start(struct redisContext *connection, const struct redis_url *url, struct err *err)
 {
@@ -22,10 +29,17 @@ enum err_code redis_tls_start(struct redisContext *connection, const struct redi
     return ERR_OK;
 }
 #else
+enum err_code redis_tls_check(const struct redis_url *url, struct err *err)
+{
+    if (url->tls)
+        return ERR_SET(err, ERR_CONFIG, "rediss:// (Redis %s) needs hiredis 1.0 with TLS, which this build has not",
+                       url->host);
+    return ERR_OK;
+}
+
 enum err_code redis_tls_start(struct redisContext *connection, const struct redis_url *url, struct err *err)
 {
     (void)connection;
-    return ERR_SET(err, ERR_CONFIG, "rediss:// (Redis %s) needs hiredis 1.0 with TLS, which this build has not",
-                   url->host);
+    return redis_tls_check(url, err);
 }
 #endif

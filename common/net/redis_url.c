@@ -69,7 +69,7 @@ static enum err_code parse_db(struct redis_url *out, const char *text, struct er
     if (*text == '\0')
         return ERR_OK;
     if (!str_to_int64(text, &db) || db < 0 || db > MAX_DB)
-        return ERR_SET(err, ERR_CONFIG, "the database \"%.32s\" of a Redis URL is not a number", text);
+        return ERR_SET(err, ERR_CONFIG, "the database of a Redis URL is not a number of 0 to %d", MAX_DB);
     out->db = (int)db;
     return ERR_OK;
 }
@@ -99,11 +99,10 @@ static enum err_code parse_host(struct redis_url *out, const char *text, size_t 
     if (text == end)
         return ERR_OK;
     if (*text != ':' || (size_t)(end - text) > sizeof port_text)
-        return ERR_SET(err, ERR_CONFIG, "the port of the Redis URL of host %s is not a number", out->host);
+        return ERR_SET(err, ERR_CONFIG, "the port of a Redis URL is not a number");
     memcpy(port_text, text + 1, (size_t)(end - text) - 1);
     if (!str_to_int64(port_text, &port) || port < 1 || port > 65535)
-        return ERR_SET(err, ERR_CONFIG, "the port \"%s\" of the Redis URL of host %s is not 1 to 65535", port_text,
-                       out->host);
+        return ERR_SET(err, ERR_CONFIG, "the port of a Redis URL is not 1 to 65535");
     out->port = (int)port;
     return ERR_OK;
 }
@@ -136,7 +135,7 @@ enum err_code redis_url_parse(struct redis_url *out, const char *text, struct er
     if (!is_unix && !out->tls && !str_starts_with(text, "redis://"))
         return ERR_SET(err, ERR_CONFIG, "a Redis URL begins with redis://, rediss:// or unix://");
     rest = strstr(text, "://") + 3;
-    at = strrchr(rest, '@');
+    at = is_unix && *rest == '/' ? NULL : strrchr(rest, '@'); /* a path may have an @ of its own */
     if (at != NULL) {
         rc = parse_credentials(out, rest, (size_t)(at - rest), err);
         rest = at + 1;

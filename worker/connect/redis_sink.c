@@ -10,7 +10,7 @@
 #include "common/net/redis_client.h"
 #include "worker/pipeline/id_table.h"
 
-enum { TIMEOUT_MS = 30000, MAX_IN_FLIGHT = 8, PRUNE_AT_ONCE = 500 };
+enum { TIMEOUT_MS = 30000, CHECK_TIMEOUT_MS = 2000, MAX_IN_FLIGHT = 8, PRUNE_AT_ONCE = 500 };
 
 /* One kind's target. Commands in flight are kept, so that one answered NOSCRIPT can be sent again with its text. */
 struct target {
@@ -100,7 +100,7 @@ int64_t redis_sink_newest_fence(const struct redis_sink *sink)
 }
 
 /* The shop's key names fix no slot, so a cluster would refuse most of them midway. */
-static enum err_code refuse_cluster(struct target *target, struct err *err)
+static enum err_code refuse_cluster(struct redis_client *client, const struct redis_url *url, struct err *err)
 {
     struct redis_command command;
     struct redis_reply *reply = NULL;
@@ -109,15 +109,28 @@ static enum err_code refuse_cluster(struct target *target, struct err *err)
 
     redis_command_init(&command, "INFO");
     redis_command_add(&command, "cluster");
-    rc = redis_client_send(target->client, &command, &reply, err);
+    rc = redis_client_send(client, &command, &reply, err);
+    if (rc == ERR_REMOTE) /* who may not ask finds out when publishing */
+        rc = ERR_OK;
     if (rc == ERR_OK && redis_reply_text(reply) != NULL &&
         strstr(redis_reply_text(reply), "cluster_enabled:1") != NULL) {
-        redis_url_describe(&target->url, where, sizeof where);
+        redis_url_describe(url, where, sizeof where);
         rc = ERR_SET(err, ERR_CONFIG,
                      "Redis %s is a cluster: recommendations are published to plain or replicated Redis", where);
     }
     redis_reply_destroy(reply);
     redis_command_fini(&command);
+    return rc;
+}
+
+enum err_code redis_sink_check(const struct redis_url *url, struct err *err)
+{
+    struct redis_client *client = NULL;
+    enum err_code rc = redis_client_connect(&client, url, CHECK_TIMEOUT_MS, err);
+
+    if (rc == ERR_OK)
+        rc = refuse_cluster(client, url, err);
+    redis_client_destroy(client);
     return rc;
 }
 
@@ -167,7 +180,7 @@ static enum err_code sink_raise_fence(void *self, enum publish_kind kind, struct
     if (target->client == NULL) {
         rc = redis_client_connect(&target->client, &target->url, sink->timeout_ms, err);
         if (rc == ERR_OK)
-            rc = refuse_cluster(target, err);
+            rc = refuse_cluster(target->client, &target->url, err);
         if (rc != ERR_OK)
             return rc;
     }

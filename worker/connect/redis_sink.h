@@ -31,6 +31,9 @@ struct redis_sink_config {
     void *context;
 };
 
+/* Whether a target can be published to at all: ERR_CONFIG for a cluster; one that is away says so. */
+enum err_code redis_sink_check(const struct redis_url *url, struct err *err) MUST_CHECK;
+
 /* Connects to nothing yet: each target is met when its fence is raised. */
 enum err_code redis_sink_create(struct redis_sink **out, const struct redis_sink_config *config,
                                 struct err *err) MUST_CHECK;

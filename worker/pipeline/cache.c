@@ -168,7 +168,9 @@ enum err_code cache_load(struct cache *cache, struct interactions *rows, struct 
     *state = (struct cache_state){0};
     warning[0] = '\0';
     rc = load(cache, rows, state, warning, err);
-    return rc == ERR_OK ? ERR_OK : err_wrap(err, "the cache");
+    if (rc != ERR_OK)
+        (void)err_wrap(err, "the cache");
+    return rc;
 }
 
 /* Vouches for the table that is about to be written. ERR_EXISTS: another run did the same meanwhile. */
@@ -284,5 +286,7 @@ enum err_code cache_save(struct cache *cache, const struct interactions *rows, c
 
     for (int i = 1; rc == ERR_EXISTS && i < MAX_TRIES; i++)
         rc = merge_and_write(cache, rows, state, now_s, err);
-    return rc == ERR_OK ? ERR_OK : err_wrap(err, "the cache");
+    if (rc != ERR_OK)
+        (void)err_wrap(err, "the cache");
+    return rc;
 }

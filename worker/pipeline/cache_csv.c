@@ -69,7 +69,8 @@ struct field {
 struct reader {
     const char *at;
     const char *end;
-    size_t line;
+    size_t line;         /* lines behind us */
+    size_t record_line;  /* in which the record begins, from 1 */
     struct str unquoted; /* of the one field of a line that needed it */
     struct field fields[MAX_COLUMNS];
     size_t field_count;
@@ -124,6 +125,7 @@ static bool read_plain(struct reader *reader, struct field *field)
 static bool read_record(struct reader *reader)
 {
     reader->field_count = 0;
+    reader->record_line = reader->line + 1;
     str_clear(&reader->unquoted);
     for (;;) {
         struct field *field = &reader->fields[reader->field_count];
@@ -217,7 +219,7 @@ static enum err_code add_record(struct interactions *rows, const struct reader *
         !parse_number(reader->fields[reader->places[COLUMN_CREATED]], &created) ||
         !parse_number(reader->fields[reader->places[COLUMN_PRODUCT]], &product_id) || user.length == 0 ||
         memchr(user.text, '\0', user.length) != NULL)
-        return ERR_SET(err, ERR_FORMAT, "interactions.csv line %zu: a value is not of its column", reader->line);
+        return ERR_SET(err, ERR_FORMAT, "interactions.csv line %zu: a value is not of its column", reader->record_line);
     return interactions_add(rows, id, action, user.text, user.length, created, product_id, err);
 }
 
@@ -233,7 +235,7 @@ enum err_code cache_csv_read(struct interactions *rows, const char *data, size_t
 
         if (!read_record(&reader) || reader.field_count != columns)
             rc = ERR_SET(err, ERR_FORMAT, "interactions.csv line %zu: not as many columns as the header",
-                         reader.line + 1);
+                         reader.record_line);
         else
             rc = add_record(rows, &reader, err);
     }

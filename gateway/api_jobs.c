@@ -1,0 +1,219 @@
+#include "gateway/api_jobs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/net/hash.h"
+#include "gateway/job_body.h"
+#include "gateway/job_lookup.h"
+#include "gateway/job_overlay.h"
+#include "gateway/problem.h"
+#include "gateway/settings.h"
+#include "gateway/store_client.h"
+#include "gateway/submission.h"
+#include "gateway/waiters.h"
+
+enum { POLL_AGAIN_S = 2, MAX_WAIT_S = 60, MAX_KEY_BYTES = 255, ETAG_DIGITS = 32 };
+
+/* Views */
+
+static struct json *view_create(const struct exchange *exchange, const struct json *document)
+{
+    const struct services *services = exchange->services;
+
+    return job_overlay_view(document, clock_unix_ms(&services->clock), services->settings->job.lease_ms);
+}
+
+static bool is_terminal(const struct json *document)
+{
+    enum job_state state;
+
+    return job_state_parse(json_value_get_text(document, "state"), &state) && job_state_is_terminal(state);
+}
+
+static void add_location(struct exchange *exchange, const char *id)
+{
+    http_reply_add(&exchange->reply, "Location", "/v1/jobs/%s", id);
+}
+
+/* 200 with an ETag, or 304 where the client has this already. */
+static void answer_tagged(struct exchange *exchange, struct json *view)
+{
+    char *text = view != NULL ? json_value_print(view, false, 0) : NULL;
+    char tag[HASH_SHA256_HEX_BYTES];
+    const char *rest;
+
+    if (text == NULL || hash_sha256_hex(text, strlen(text), tag) != ERR_OK) {
+        problem_answer(exchange, 500, "out_of_memory", "there is no memory for the answer");
+        goto done;
+    }
+    tag[ETAG_DIGITS] = '\0';
+    http_reply_add(&exchange->reply, "ETag", "\"%s\"", tag);
+    rest = http_request_header(&exchange->request, "if-none-match");
+    if (rest != NULL && (strcmp(rest, "*") == 0 || strstr(rest, tag) != NULL))
+        exchange_answer(exchange, 304);
+    else
+        exchange_answer_text(exchange, 200, "application/json", text);
+done:
+    free(text);
+    json_value_destroy(view);
+}
+
+static void answer_job(struct exchange *exchange, const struct json *document)
+{
+    if (!is_terminal(document))
+        http_reply_add(&exchange->reply, "Retry-After", "%d", POLL_AGAIN_S);
+    answer_tagged(exchange, view_create(exchange, document));
+}
+
+static void answer_lookup_failed(struct exchange *exchange, const struct err *err)
+{
+    if (err->code == ERR_NOT_FOUND)
+        problem_answer(exchange, 404, "not_found", "there is no job %s", exchange->job_id);
+    else
+        problem_answer_err(exchange, err);
+}
+
+/* GET /v1/jobs/{id} */
+
+static void on_waited(struct exchange *exchange, struct json *document, const struct err *err)
+{
+    if (document != NULL)
+        answer_job(exchange, document);
+    else
+        answer_lookup_failed(exchange, err);
+    json_value_destroy(document);
+}
+
+static void on_looked_up(void *context, struct json *document, const struct err *err)
+{
+    struct exchange *exchange = context;
+    int wait_s = http_request_wait_s(&exchange->request);
+
+    if (wait_s > MAX_WAIT_S)
+        wait_s = MAX_WAIT_S;
+    if (document != NULL && wait_s > 0 && !is_terminal(document) &&
+        waiters_add(exchange->services->waiters, exchange, exchange->job_id, json_value_get_text(document, "state"),
+                    (int64_t)wait_s * 1000, on_waited, NULL) == ERR_OK) {
+        http_reply_add(&exchange->reply, "Preference-Applied", "wait=%d", wait_s);
+        json_value_destroy(document);
+        return;
+    }
+    on_waited(exchange, document, err); /* too many wait: a poll is answered as ever */
+}
+
+void api_jobs_get(struct exchange *exchange)
+{
+    job_lookup_start(exchange->services, exchange->job_id, on_looked_up, exchange);
+}
+
+/* GET /v1/jobs/{id}/report */
+
+static void on_report(void *context, struct store_result *result)
+{
+    struct exchange *exchange = context;
+    struct json *report = result->document;
+
+    if (result->code == ERR_NOT_FOUND) {
+        problem_answer(exchange, 404, "not_found", "there is no report of job %s, or not yet", exchange->job_id);
+    } else if (result->code != ERR_OK) {
+        problem_answer_err(exchange, &result->err);
+    } else if (json_value_set_text(report, "id", exchange->job_id)) {
+        json_value_remove(report, "_id");
+        json_value_remove(report, "fence");
+        result->document = NULL;
+        exchange_answer_json(exchange, 200, report);
+    } else {
+        exchange_answer_json(exchange, 200, NULL);
+    }
+}
+
+void api_jobs_get_report(struct exchange *exchange)
+{
+    struct err err;
+
+    if (store_client_get_report(exchange->services->store, exchange->job_id, on_report, exchange, &err) != ERR_OK)
+        problem_answer_err(exchange, &err);
+}
+
+/* POST /v1/jobs */
+
+static void on_replayed(void *context, struct json *document, const struct err *err)
+{
+    struct exchange *exchange = context;
+
+    if (document == NULL) {
+        answer_lookup_failed(exchange, err);
+        return;
+    }
+    http_reply_add(&exchange->reply, "Idempotent-Replayed", "true");
+    add_location(exchange, exchange->job_id);
+    exchange_answer_json(exchange, 200, view_create(exchange, document));
+    json_value_destroy(document);
+}
+
+static void on_submitted(void *context, const struct submission_result *result)
+{
+    struct exchange *exchange = context;
+
+    (void)snprintf(exchange->job_id, sizeof exchange->job_id, "%s", result->id);
+    switch (result->outcome) {
+    case SUBMISSION_ACCEPTED:
+        add_location(exchange, result->id);
+        http_reply_add(&exchange->reply, "Retry-After", "%d", POLL_AGAIN_S);
+        exchange_answer_json(exchange, 202, view_create(exchange, result->document));
+        break;
+    case SUBMISSION_REPLAYED:
+        job_lookup_start(exchange->services, result->id, on_replayed, exchange);
+        break;
+    case SUBMISSION_MISMATCH:
+        problem_answer(exchange, 422, "idempotency_key_reused", "this Idempotency-Key came with another body before");
+        break;
+    case SUBMISSION_DUPLICATE:
+        add_location(exchange, result->id);
+        problem_answer(exchange, 409, "job_is_live", "job %s of this type and shop is not finished yet", result->id);
+        break;
+    case SUBMISSION_FAILED:
+        problem_answer_err(exchange, result->err);
+        break;
+    }
+}
+
+/* Hashes of the Idempotency-Key (of this client and route) and of the body; false: answered. */
+static bool read_idempotency(struct exchange *exchange, struct submission_request *request, char *key_hash,
+                             char *fingerprint)
+{
+    const char *key = http_request_header(&exchange->request, "idempotency-key");
+    char text[EXCHANGE_CLIENT_BYTES + MAX_KEY_BYTES + 32];
+    int length;
+
+    if (key == NULL)
+        return true;
+    if (key[0] == '\0' || strlen(key) > MAX_KEY_BYTES) {
+        problem_answer(exchange, 400, "bad_idempotency_key", "Idempotency-Key must have 1 to %d bytes", MAX_KEY_BYTES);
+        return false;
+    }
+    length = snprintf(text, sizeof text, "%s\n%s\n%s", exchange->client, exchange->route, key);
+    if (hash_sha256_hex(text, (size_t)length, key_hash) != ERR_OK ||
+        hash_sha256_hex(exchange->request.body, exchange->request.body_length, fingerprint) != ERR_OK) {
+        problem_answer(exchange, 500, "internal", "SHA-256 failed");
+        return false;
+    }
+    request->idempotency_hash = key_hash;
+    request->fingerprint = fingerprint;
+    return true;
+}
+
+void api_jobs_submit(struct exchange *exchange)
+{
+    struct submission_request request;
+    char key_hash[HASH_SHA256_HEX_BYTES];
+    char fingerprint[HASH_SHA256_HEX_BYTES];
+    struct err err;
+
+    if (!job_body_read(exchange, &request) || !read_idempotency(exchange, &request, key_hash, fingerprint))
+        return;
+    if (submission_start(exchange->services, &request, on_submitted, exchange, &err) != ERR_OK)
+        problem_answer_err(exchange, &err);
+}

@@ -1,0 +1,87 @@
+#include "gateway/exchange.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "gateway/problem.h"
+
+struct exchange *exchange_create(const struct services *services, exchange_answered_fn on_answered, void *owner)
+{
+    struct exchange *exchange = calloc(1, sizeof *exchange);
+
+    if (exchange == NULL)
+        return NULL;
+    exchange->arena = arena_create(EXCHANGE_ARENA_BYTES);
+    if (exchange->arena == NULL) {
+        free(exchange);
+        return NULL;
+    }
+    exchange->services = services;
+    exchange->request = (struct http_request){.method = "", .path = "", .query = "", .body = ""};
+    exchange->begun_ns = uv_hrtime();
+    exchange->on_answered = on_answered;
+    exchange->owner = owner;
+    return exchange;
+}
+
+void exchange_destroy(struct exchange *exchange)
+{
+    if (exchange == NULL)
+        return;
+    json_value_destroy(exchange->document);
+    http_reply_fini(&exchange->reply);
+    arena_destroy(exchange->arena);
+    free(exchange);
+}
+
+void exchange_identify(struct exchange *exchange, const char *prefix, uint64_t number)
+{
+    const char *given = http_request_header(&exchange->request, "x-request-id");
+    size_t length = given != NULL ? strlen(given) : 0;
+
+    if (length > 0 && length < sizeof exchange->id &&
+        strspn(given, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == length)
+        memcpy(exchange->id, given, length + 1);
+    else
+        (void)snprintf(exchange->id, sizeof exchange->id, "%s-%llu", prefix, (unsigned long long)number);
+}
+
+void exchange_answer(struct exchange *exchange, int status)
+{
+    exchange->reply.status = status;
+    exchange->on_answered(exchange, exchange->owner);
+}
+
+void exchange_answer_json(struct exchange *exchange, int status, struct json *value)
+{
+    char *text = value != NULL ? json_value_print(value, false, 0) : NULL;
+
+    json_value_destroy(value);
+    if (text == NULL) {
+        problem_answer(exchange, 500, "out_of_memory", "there is no memory for the answer");
+        return;
+    }
+    exchange_answer_text(exchange, status, "application/json", text);
+    free(text);
+}
+
+void exchange_answer_text(struct exchange *exchange, int status, const char *content_type, const char *text)
+{
+    exchange->reply.content_type = content_type;
+    str_clear(&exchange->reply.body);
+    str_append_text(&exchange->reply.body, text);
+    exchange_answer(exchange, status);
+}
+
+void exchange_log(const struct exchange *exchange)
+{
+    double elapsed_ms = (double)(uv_hrtime() - exchange->begun_ns) / 1e6;
+
+    log_info("http.request", log_text("method", exchange->request.method),
+             log_text("route", exchange->route != NULL ? exchange->route : "-"),
+             log_int("status", exchange->reply.status), log_real("ms", elapsed_ms),
+             log_text("client", exchange->client[0] != '\0' ? exchange->client : "-"),
+             log_text("request", exchange->id), log_text(exchange->job_id[0] != '\0' ? "job" : NULL, exchange->job_id));
+}

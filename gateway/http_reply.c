@@ -1,0 +1,122 @@
+#include "gateway/http_reply.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { MAX_VALUE_BYTES = 512 };
+
+void http_reply_add(struct http_reply *reply, const char *name, const char *format, ...)
+{
+    char value[MAX_VALUE_BYTES];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(value, sizeof value, format, args);
+    va_end(args);
+    str_append_format(&reply->headers, "%s: ", name);
+    for (const char *character = value; *character != '\0'; character++) {
+        if ((unsigned char)*character >= 0x20 && *character != 0x7f)
+            str_append_char(&reply->headers, *character);
+    }
+    str_append_text(&reply->headers, "\r\n");
+}
+
+void http_reply_clear(struct http_reply *reply)
+{
+    reply->status = 0;
+    reply->content_type = NULL;
+    str_clear(&reply->headers);
+    str_clear(&reply->body);
+}
+
+void http_reply_fini(struct http_reply *reply)
+{
+    str_fini(&reply->headers);
+    str_fini(&reply->body);
+}
+
+const char *http_reply_phrase(int status)
+{
+    static const struct {
+        int status;
+        const char *phrase;
+    } phrases[] = {
+        {200, "OK"},
+        {202, "Accepted"},
+        {304, "Not Modified"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {413, "Content Too Large"},
+        {415, "Unsupported Media Type"},
+        {417, "Expectation Failed"},
+        {422, "Unprocessable Content"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {503, "Service Unavailable"},
+        {505, "HTTP Version Not Supported"},
+    };
+
+    for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++) {
+        if (phrases[i].status == status)
+            return phrases[i].phrase;
+    }
+    return "Unknown";
+}
+
+/* "Thu, 01 Jan 1970 00:00:00 GMT"; the locale is never set, so the names are English. */
+static void append_date(struct str *out, int64_t unix_ms)
+{
+    time_t seconds = (time_t)(unix_ms / 1000);
+    struct tm utc;
+    char text[64];
+
+    if (gmtime_r(&seconds, &utc) == NULL || strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc) == 0)
+        return;
+    str_append_format(out, "Date: %s\r\n", text);
+}
+
+/* A page brings its own style and talks to nobody; everything else is data. */
+static const char *content_policy(const struct http_reply *reply)
+{
+    if (reply->content_type != NULL && str_starts_with(reply->content_type, "text/html"))
+        return "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+               "frame-ancestors 'none'";
+    return "default-src 'none'; frame-ancestors 'none'";
+}
+
+bool http_reply_print(const struct http_reply *reply, const struct http_reply_frame *frame, struct str *out)
+{
+    if (reply->headers.failed || reply->body.failed)
+        return false;
+    str_append_format(out, "HTTP/1.1 %d %s\r\n", reply->status, http_reply_phrase(reply->status));
+    append_date(out, frame->unix_ms);
+    if (reply->content_type != NULL)
+        str_append_format(out, "Content-Type: %s\r\n", reply->content_type);
+    if (reply->status != 304)
+        str_append_format(out, "Content-Length: %zu\r\n", reply->body.length);
+    if (!frame->keep_alive)
+        str_append_text(out, "Connection: close\r\n");
+    else if (frame->http_1_0)
+        str_append_text(out, "Connection: keep-alive\r\n");
+    str_append_format(out,
+                      "X-Request-Id: %s\r\n"
+                      "Cache-Control: private, no-cache\r\n"
+                      "X-Content-Type-Options: nosniff\r\n"
+                      "X-Frame-Options: DENY\r\n"
+                      "Referrer-Policy: no-referrer\r\n"
+                      "Content-Security-Policy: %s\r\n",
+                      frame->request_id, content_policy(reply));
+    str_append(out, reply->headers.text, reply->headers.length);
+    str_append_text(out, "\r\n");
+    if (!frame->head_only && reply->status != 304)
+        str_append(out, reply->body.text, reply->body.length);
+    return !out->failed;
+}

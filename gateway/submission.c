@@ -1,0 +1,226 @@
+#include "gateway/submission.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/job/job_settings.h"
+#include "gateway/queue_client.h"
+#include "gateway/settings.h"
+#include "gateway/store_client.h"
+
+struct submission {
+    const struct services *services;
+    struct json *document; /* a copy of what the store was given */
+    char id[JOB_ID_BYTES];
+    bool resumed;
+    submission_fn fn;
+    void *context;
+};
+
+static void submission_destroy(struct submission *submission)
+{
+    if (submission == NULL)
+        return;
+    json_value_destroy(submission->document);
+    free(submission);
+}
+
+static void answer(struct submission *submission, enum submission_outcome outcome, const char *id,
+                   const struct err *err)
+{
+    struct submission_result result = {.outcome = outcome, .document = submission->document, .err = err};
+
+    (void)snprintf(result.id, sizeof result.id, "%s", id);
+    submission->fn(submission->context, &result);
+    submission_destroy(submission);
+}
+
+/* The queue has it: the document says so too, in ours at once and in the store's behind the answer. */
+static void note_queued(struct submission *submission)
+{
+    const char *run_at = json_value_get_text(submission->document, "run_at");
+    int64_t now_ms = clock_unix_ms(&submission->services->clock);
+    struct json *changes = json_value_new_object();
+    int64_t run_at_ms;
+    bool later = run_at != NULL && clock_parse_iso8601(run_at, &run_at_ms) && run_at_ms > now_ms;
+    bool made = changes != NULL &&
+                json_value_set_text(changes, "state", job_state_name(later ? JOB_SCHEDULED : JOB_QUEUED)) &&
+                (later || job_document_set_time(changes, "queued_at", now_ms)) &&
+                json_value_merge(submission->document, changes);
+
+    if (made)
+        store_client_update(submission->services->store, submission->id, 0, changes);
+    else
+        json_value_destroy(changes); /* the worker's first update sets the state as well */
+}
+
+/* The queue has refused it. A resumed one was promised to somebody, so its document stays and says what became of it;
+ * after a failure it stays as it is, for the next try. */
+static void drop_document(struct submission *submission, const struct err *err)
+{
+    struct store_client *store = submission->services->store;
+    struct json *changes;
+
+    if (!submission->resumed) {
+        store_client_delete_accepted(store, submission->id);
+        return;
+    }
+    if (err != NULL)
+        return;
+    changes = json_value_new_object();
+    if (changes != NULL && json_value_set_text(changes, "state", job_state_name(JOB_SUPERSEDED)) &&
+        job_document_set_time(changes, "finished_at", clock_unix_ms(&submission->services->clock)))
+        store_client_update(store, submission->id, 0, changes);
+    else
+        json_value_destroy(changes);
+}
+
+static void on_enqueued(void *context, enum job_queue_enqueued outcome, const char *id, const struct err *err)
+{
+    struct submission *submission = context;
+    bool own = strcmp(id, submission->id) == 0;
+
+    if (err != NULL && (err->code == ERR_NETWORK || err->code == ERR_CANCELLED)) {
+        log_warn("job.outcome_unknown", log_text("job", submission->id), log_text("message", err->message));
+        answer(submission, SUBMISSION_ACCEPTED, submission->id, NULL);
+        return;
+    }
+    if (err == NULL && (outcome == JOB_QUEUE_NEW || (outcome == JOB_QUEUE_REPLAY && own))) {
+        note_queued(submission);
+        answer(submission, SUBMISSION_ACCEPTED, submission->id, NULL);
+        return;
+    }
+    drop_document(submission, err);
+    if (err != NULL)
+        answer(submission, SUBMISSION_FAILED, "", err);
+    else if (outcome == JOB_QUEUE_REPLAY)
+        answer(submission, SUBMISSION_REPLAYED, id, NULL);
+    else if (outcome == JOB_QUEUE_MISMATCH)
+        answer(submission, SUBMISSION_MISMATCH, id, NULL);
+    else
+        answer(submission, SUBMISSION_DUPLICATE, id, NULL);
+}
+
+/* {"params":…,"namespace":…}: what `start` gives to the worker. malloc'd; NULL when out of memory. */
+static char *print_args(const struct json *document)
+{
+    struct json *args = json_value_new_object();
+    char *text = NULL;
+
+    if (args != NULL && json_value_set(args, "params", json_value_dup(json_value_get(document, "params"))) &&
+        json_value_set_text(args, "namespace", json_value_get_text(document, "namespace")))
+        text = json_value_print(args, false, 0);
+    json_value_destroy(args);
+    return text;
+}
+
+static void enqueue(struct submission *submission)
+{
+    const struct json *document = submission->document;
+    const char *run_at = json_value_get_text(document, "run_at");
+    char *args = print_args(document);
+    int64_t max_errors = JOB_SETTINGS_MAX_ERRORS;
+    struct job_queue_enqueue job = {.queue = submission->services->settings->job.queue_name,
+                                    .id = submission->id,
+                                    .shop = json_value_get_text(document, "namespace"),
+                                    .args = args,
+                                    .client = json_value_get_text(document, "requested_by"),
+                                    .max_lost = JOB_SETTINGS_MAX_LOST,
+                                    .idempotency_hash = json_value_get_text(document, "idempotency_hash"),
+                                    .fingerprint = json_value_get_text(document, "fingerprint")};
+
+    (void)json_value_get_int64(document, "max_errors", &max_errors);
+    job.max_errors = (int)max_errors;
+    if (run_at == NULL || !clock_parse_iso8601(run_at, &job.run_at_ms))
+        job.run_at_ms = 0;
+    if (args == NULL || !job_type_parse(json_value_get_text(document, "type"), &job.type)) {
+        struct err err;
+
+        (void)ERR_SET(&err, ERR_NO_MEMORY, "no memory to enqueue");
+        on_enqueued(submission, JOB_QUEUE_NEW, "", &err);
+    } else {
+        queue_client_enqueue(submission->services->queue, &job, on_enqueued, submission);
+    }
+    free(args);
+}
+
+static void on_inserted(void *context, struct store_result *result)
+{
+    struct submission *submission = context;
+
+    if (result->code == ERR_OK)
+        enqueue(submission);
+    else
+        answer(submission, SUBMISSION_FAILED, "", &result->err);
+}
+
+static enum err_code fill(struct submission *submission, const struct submission_request *request, struct err *err)
+{
+    const struct services *services = submission->services;
+    int64_t now_ms = clock_unix_ms(&services->clock);
+    struct job_request job = {.id = submission->id,
+                              .type = request->type,
+                              .shop = request->shop,
+                              .queue = services->settings->job.queue_name,
+                              .params = request->params,
+                              .requested_by = request->client,
+                              .run_at_ms = request->run_at_ms,
+                              .max_errors = request->max_errors,
+                              .max_lost = JOB_SETTINGS_MAX_LOST,
+                              .idempotency_hash = request->idempotency_hash,
+                              .fingerprint = request->fingerprint};
+    enum err_code rc = job_id_generate(submission->id, &services->clock, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    submission->document = job_document_create(&job, now_ms);
+    return submission->document != NULL ? ERR_OK : ERR_SET(err, ERR_NO_MEMORY, "no memory for a job");
+}
+
+enum err_code submission_start(const struct services *services, const struct submission_request *request,
+                               submission_fn fn, void *context, struct err *err)
+{
+    struct submission *submission;
+    struct json *stored;
+    enum err_code rc;
+
+    if (!queue_client_is_ready(services->queue))
+        return ERR_SET(err, ERR_UNAVAILABLE, "the queue's Redis is away");
+    submission = mem_zeroed(1, sizeof *submission);
+    if (submission == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for a job");
+    submission->services = services;
+    submission->fn = fn;
+    submission->context = context;
+    rc = fill(submission, request, err);
+    if (rc == ERR_OK) {
+        stored = json_value_dup(submission->document); /* the pool's thread owns its own */
+        rc = stored != NULL ? store_client_insert(services->store, stored, on_inserted, submission, err)
+                            : ERR_SET(err, ERR_NO_MEMORY, "no memory for a job");
+    }
+    if (rc != ERR_OK)
+        submission_destroy(submission);
+    return rc;
+}
+
+void submission_resume(const struct services *services, struct json *document, submission_fn fn, void *context)
+{
+    struct submission *submission = mem_zeroed(1, sizeof *submission);
+    struct submission_result failure = {.outcome = SUBMISSION_FAILED};
+    struct err err;
+
+    if (submission == NULL) {
+        (void)ERR_SET(&err, ERR_NO_MEMORY, "no memory for a job");
+        failure.err = &err;
+        json_value_destroy(document);
+        fn(context, &failure);
+        return;
+    }
+    *submission =
+        (struct submission){.services = services, .document = document, .resumed = true, .fn = fn, .context = context};
+    (void)snprintf(submission->id, sizeof submission->id, "%s", json_value_get_text(document, "_id"));
+    enqueue(submission);
+}

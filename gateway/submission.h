@@ -1,0 +1,52 @@
+/*
+ * One job on its way in: the document first (durable), then the queue, then the document's state. What the queue
+ * refuses leaves no document behind. Used by every route that starts a job.
+ */
+#ifndef GATEWAY_SUBMISSION_H
+#define GATEWAY_SUBMISSION_H
+
+#include <stdint.h>
+
+#include "common/base/err.h"
+#include "common/job/job.h"
+#include "gateway/services.h"
+
+enum submission_outcome {
+    SUBMISSION_ACCEPTED,  /* a new job; or maybe: the queue's answer was lost, and the job stays `accepted` */
+    SUBMISSION_REPLAYED,  /* the idempotency key is known: `id` is the job of then */
+    SUBMISSION_MISMATCH,  /* the key is known with another body */
+    SUBMISSION_DUPLICATE, /* a job of that type and shop is live: `id` */
+    SUBMISSION_FAILED     /* err says why; nothing was accepted */
+};
+
+struct submission_result {
+    enum submission_outcome outcome;
+    char id[JOB_ID_BYTES];
+    const struct json *document; /* ACCEPTED: the new job's, borrowed for the call */
+    const struct err *err;       /* FAILED */
+};
+
+/* Once, and not from within the call. */
+typedef void (*submission_fn)(void *context, const struct submission_result *result);
+
+struct submission_request {
+    enum job_type type;
+    const char *shop;
+    const struct json *params; /* checked; NULL: none */
+    const char *client;        /* the name of the key */
+    int64_t run_at_ms;
+    int max_errors;
+    const char *idempotency_hash; /* NULL: none */
+    const char *fingerprint;
+};
+
+/* Copies what it needs. A refusal comes at once, with nothing written anywhere: ERR_UNAVAILABLE while Redis or the
+ * store is known to be away; then `fn` is not called. */
+enum err_code submission_start(const struct services *services, const struct submission_request *request,
+                               submission_fn fn, void *context, struct err *err) MUST_CHECK;
+
+/* Gives a document of the store that is still `accepted` to the queue again: its first answer was lost. `document` is
+ * taken. What the queue refuses turns `superseded`. */
+void submission_resume(const struct services *services, struct json *document, submission_fn fn, void *context);
+
+#endif

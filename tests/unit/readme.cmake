@@ -1,0 +1,1 @@
+recfleet_test(NAME test_readme SOURCES test_readme.c LIBS recfleet_job)

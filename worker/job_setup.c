@@ -1,0 +1,155 @@
+#include "worker/job_setup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Each leaves *value as it is where the parameter is not given. */
+
+static void take_int(int *value, const struct json *params, const char *name)
+{
+    int64_t given;
+
+    if (json_value_get_int64(params, name, &given))
+        *value = (int)given;
+}
+
+static void take_real(double *value, const struct json *params, const char *name)
+{
+    (void)json_value_get_double(params, name, value);
+}
+
+static void take_bool(bool *value, const struct json *params, const char *name)
+{
+    (void)json_value_get_bool(params, name, value);
+}
+
+static bool is_choice(const struct json *params, const char *name, const char *choice)
+{
+    const char *given = json_value_get_text(params, name);
+
+    return given != NULL && strcmp(given, choice) == 0;
+}
+
+static void set_als(struct als_params *out, const struct worker_settings *settings, const struct json *params)
+{
+    const struct als_params *set = &settings->als;
+    const struct settings_als_given *given = &settings->als_given;
+    enum settings_profile profile = settings->profile;
+    int64_t seed;
+
+    if (is_choice(params, "profile", "quality"))
+        profile = SETTINGS_PROFILE_QUALITY;
+    else if (is_choice(params, "profile", "service"))
+        profile = SETTINGS_PROFILE_SERVICE;
+    *out = *set;
+    settings_profile_apply(out, profile);
+    out->solver = given->solver ? set->solver : out->solver;
+    out->factors = given->factors ? set->factors : out->factors;
+    out->regularization = given->regularization ? set->regularization : out->regularization;
+    out->alpha = given->alpha ? set->alpha : out->alpha;
+    out->iterations = given->iterations ? set->iterations : out->iterations;
+
+    if (is_choice(params, "solver", "exact"))
+        out->solver = ALS_SOLVER_EXACT;
+    else if (is_choice(params, "solver", "cg"))
+        out->solver = ALS_SOLVER_CG;
+    else if (is_choice(params, "solver", "cholesky"))
+        out->solver = ALS_SOLVER_CHOLESKY;
+    take_int(&out->factors, params, "factors");
+    take_real(&out->regularization, params, "regularization");
+    take_real(&out->alpha, params, "alpha");
+    take_int(&out->iterations, params, "iterations");
+    take_int(&out->cg_steps, params, "cg_steps");
+    if (json_value_get_int64(params, "seed", &seed))
+        out->seed = (uint64_t)seed;
+}
+
+static void set_outliers(struct outlier_params *out, const struct worker_settings *settings, const struct json *params)
+{
+    *out = settings->outliers;
+    take_int(&out->max_per_day, params, "outlier_max_per_day");
+    take_int(&out->max_per_minute, params, "outlier_max_per_minute");
+    take_int(&out->max_products_per_session, params, "outlier_max_products_per_session");
+    take_bool(&out->regular_gaps, params, "outlier_regular_gaps");
+    if (json_value_get_text(params, "outlier_count") != NULL)
+        out->count_activities = is_choice(params, "outlier_count", "activities");
+}
+
+static void set_weighing(struct homepage_params *out, const struct worker_settings *settings, const struct json *params)
+{
+    memcpy(out->weigh.weights, settings->weights, sizeof out->weigh.weights);
+    out->weigh.decay_days = settings->decay_days;
+    out->weigh.repeat_factor = settings->repeat_factor;
+    out->weigh.repeat_decay = is_choice(params, "repeat_decay", "each") ? REPEAT_DECAY_EACH : REPEAT_DECAY_SUM;
+    take_real(&out->weigh.decay_days, params, "interaction_decay_scale");
+    take_real(&out->weigh.repeat_factor, params, "repeat_decay_factor");
+
+    out->matrix = (struct matrix_params){.min_user_rows = 3, .min_product_rows = 5, .bm25_k1 = 1.2, .bm25_b = 0.3};
+    take_int(&out->matrix.min_user_rows, params, "min_user_interactions");
+    take_int(&out->matrix.min_product_rows, params, "min_product_interactions");
+    take_real(&out->matrix.bm25_k1, params, "bm25_k1");
+    take_real(&out->matrix.bm25_b, params, "bm25_b");
+}
+
+void job_setup_homepage(struct homepage_params *out, const struct worker_settings *settings, const struct json *params,
+                        int64_t now_s)
+{
+    *out = (struct homepage_params){.sample_user = settings->test_user, .sample_product = settings->test_product};
+    (void)json_value_get_int64(params, "now", &now_s);
+    out->fetch.now_s = now_s;
+    out->fetch.window_days = settings->window_days;
+    out->fetch.keep_window_days = settings->window_days;
+    take_int(&out->fetch.window_days, params, "window_days");
+    set_outliers(&out->outliers, settings, params);
+    set_weighing(out, settings, params);
+    out->weigh.now_s = now_s;
+    set_als(&out->als, settings, params);
+
+    out->recommend = (struct recommend_params){
+        .list_size = 18, .similar_size = 10, .similar_floor = 0.3, .threads = settings->als.threads};
+    take_int(&out->recommend.list_size, params, "recommendations");
+    take_int(&out->recommend.similar_size, params, "similar_products");
+    take_real(&out->recommend.similar_floor, params, "similar_floor");
+
+    out->publish = (struct publish_params){.enabled = true, .guard_percent = settings->guard_percent};
+    take_bool(&out->publish.enabled, params, "publish");
+    take_bool(&out->publish.force, params, "force");
+}
+
+enum err_code job_setup_read_excluded(struct id_table **out, const char *path, struct err *err)
+{
+    struct id_table *table = NULL;
+    FILE *file = NULL;
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t length;
+    uint32_t index;
+    enum err_code rc;
+
+    *out = NULL;
+    rc = id_table_create(&table, err);
+    if (rc != ERR_OK)
+        return rc;
+    file = fopen(path, "re");
+    if (file == NULL)
+        rc = ERR_SET(err, ERR_CONFIG, "EXCLUDED_USERS_FILE: open %s: %s", path, strerror(errno));
+    while (rc == ERR_OK && (length = getline(&line, &capacity, file)) >= 0) {
+        while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
+            length--;
+        if (length > 0)
+            rc = id_table_intern(table, line, (size_t)length, &index, err);
+    }
+    if (rc == ERR_OK && ferror(file))
+        rc = ERR_SET(err, ERR_IO, "EXCLUDED_USERS_FILE: read %s: %s", path, strerror(errno));
+    free(line);
+    if (file != NULL)
+        (void)fclose(file);
+    if (rc != ERR_OK) {
+        id_table_destroy(table);
+        return rc;
+    }
+    *out = table;
+    return ERR_OK;
+}

@@ -1,0 +1,41 @@
+/*
+ * One job from its parameters to its end: fences raised, source, cache and sink made of the settings, the pipeline run.
+ * What the child and --once share.
+ */
+#ifndef WORKER_RUN_JOB_H
+#define WORKER_RUN_JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/job/job.h"
+#include "worker/child_line.h"
+#include "worker/connect/redis_sink.h"
+#include "worker/pipeline/progress.h"
+#include "worker/settings.h"
+
+/* Borrowed for the call. */
+struct run_job_request {
+    enum job_type type;
+    const char *shop;          /* "": the one of the settings */
+    const struct json *params; /* NULL: none; checked here */
+    int64_t fence;
+    const struct json *last_published; /* the report that the guard compares with; NULL: none */
+    const char *dump_dir;              /* NULL: none */
+    int64_t now_s;
+    struct progress progress;
+    redis_sink_permit_fn permit; /* NULL: publish at will */
+    void *permit_context;
+};
+
+/* Whether such a job writes to the shop's Redis at all (publish=false does not). */
+bool run_job_publishes(const struct json *params);
+
+/* ERR_ARGUMENT for a type, shop or parameters that cannot be run here. */
+enum err_code run_job_check(const struct worker_settings *settings, const struct run_job_request *request,
+                            struct err *err) MUST_CHECK;
+
+/* *end tells all, its error too; it goes to child_end_fini. */
+void run_job_run(struct child_end *end, const struct worker_settings *settings, const struct run_job_request *request);
+
+#endif

@@ -1,0 +1,249 @@
+#include "worker/settings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "common/base/str.h"
+#include "worker/als/als_backend.h"
+
+enum { MAX_WEIGHT = 1000000, YEAR_S = 366 * 86400 };
+
+static const double default_weights[ACTION_COUNT] = {
+    [ACTION_PURCHASE] = 1,         [ACTION_INITIATE_CHECKOUT] = .7, [ACTION_ADD_TO_CART] = .5,
+    [ACTION_ADD_TO_WISHLIST] = .3, [ACTION_CONTENT_VIEW] = .1,
+};
+
+static const struct {
+    const char *name;
+    const char *url;
+    const char *prefix;
+    const char *default_prefix;
+    int default_db;
+} targets[PUBLISH_KIND_COUNT] = {
+    [PUBLISH_HOMEPAGE] = {"homepage", "HOMEPAGE_REDIS_URL", "HOMEPAGE_KEY_PREFIX", "", 1},
+    [PUBLISH_SIMILAR] = {"similar", "SIMILAR_REDIS_URL", "SIMILAR_KEY_PREFIX", "similar:", 2},
+    [PUBLISH_CROSS_SELL] = {"cross-sell", "CROSS_SELL_REDIS_URL", "CROSS_SELL_KEY_PREFIX", "", 3},
+};
+
+/* The queue's server with another database, as a URL without credentials. */
+static void default_target_url(char *out, size_t size, const struct redis_url *queue, int db)
+{
+    bool bracketed = strchr(queue->host, ':') != NULL; /* IPv6 */
+
+    if (queue->path[0] != '\0')
+        (void)snprintf(out, size, "unix://%s?db=%d", queue->path, db);
+    else
+        (void)snprintf(out, size, "%s://%s%s%s:%d/%d", queue->tls ? "rediss" : "redis", bracketed ? "[" : "",
+                       queue->host, bracketed ? "]" : "", queue->port, db);
+}
+
+static void read_target(struct worker_settings *out, struct env *env, enum publish_kind kind)
+{
+    struct settings_target *target = &out->targets[kind];
+    const struct redis_url *queue = &out->job.queue_redis;
+    char fallback[REDIS_URL_TEXT_BYTES + 64];
+
+    default_target_url(fallback, sizeof fallback, queue, targets[kind].default_db);
+    job_settings_read_redis(&target->url, env, targets[kind].url, fallback);
+    if (!env_is_set(env, targets[kind].url)) {
+        memcpy(target->url.user, queue->user, sizeof target->url.user);
+        memcpy(target->url.password, queue->password, sizeof target->url.password);
+    }
+    target->prefix = env_text(env, targets[kind].prefix, targets[kind].default_prefix);
+}
+
+/* Whether a key of one could be a key of the other: every text may follow a prefix. */
+static bool prefixes_meet(const char *a, const char *b)
+{
+    return str_starts_with(a, b) || str_starts_with(b, a);
+}
+
+static void check_targets(const struct worker_settings *settings, struct env *env)
+{
+    static const char *const queue_keys[] = {"q:{", "rl:{"};
+
+    for (unsigned a = 0; a < PUBLISH_KIND_COUNT; a++) {
+        const struct settings_target *one = &settings->targets[a];
+
+        for (unsigned b = a + 1; b < PUBLISH_KIND_COUNT; b++) {
+            const struct settings_target *other = &settings->targets[b];
+
+            if (redis_url_same_database(&one->url, &other->url) && prefixes_meet(one->prefix, other->prefix))
+                env_problem(env,
+                            "%s, %s: %s and %s lists share a database, and their prefixes \"%s\" and \"%s\" let them "
+                            "share keys; give each a database or a prefix of its own",
+                            targets[a].url, targets[b].url, targets[a].name, targets[b].name, one->prefix,
+                            other->prefix);
+        }
+        for (size_t i = 0; i < sizeof queue_keys / sizeof queue_keys[0]; i++) {
+            if (redis_url_same_database(&one->url, &settings->job.queue_redis) &&
+                prefixes_meet(one->prefix, queue_keys[i])) {
+                env_problem(env,
+                            "%s, QUEUE_REDIS_URL: %s lists share the queue's database, and the prefix \"%s\" lets them "
+                            "share its keys; give them a database or a prefix of their own",
+                            targets[a].url, targets[a].name, one->prefix);
+                break;
+            }
+        }
+    }
+}
+
+static void read_targets(struct worker_settings *out, struct env *env)
+{
+    int64_t ttl_s;
+
+    for (unsigned kind = 0; kind < PUBLISH_KIND_COUNT; kind++)
+        read_target(out, env, (enum publish_kind)kind);
+    ttl_s = env_int(env, "RECOMMENDATION_TTL_S", 604800, 0, 10L * YEAR_S);
+    out->targets[PUBLISH_HOMEPAGE].ttl_s = ttl_s;
+    out->targets[PUBLISH_SIMILAR].ttl_s = ttl_s;
+    out->targets[PUBLISH_CROSS_SELL].ttl_s = env_int(env, "CROSS_SELL_TTL_S", 0, 0, 10L * YEAR_S);
+    check_targets(out, env);
+}
+
+static enum err_code parse_weight(double *weights, char *pair, struct err *err)
+{
+    char *equals = strchr(pair, '=');
+    enum action action;
+    double value;
+
+    if (equals == NULL)
+        return ERR_SET(err, ERR_CONFIG, "\"%s\" is not ACTION=WEIGHT", pair);
+    *equals = '\0';
+    if (!action_parse(pair, &action))
+        return ERR_SET(err, ERR_CONFIG, "\"%s\" is no action", pair);
+    if (!str_to_double(equals + 1, &value) || value < 0 || value > MAX_WEIGHT)
+        return ERR_SET(err, ERR_CONFIG, "the weight \"%s\" of %s is not a number from 0 to %d", equals + 1, pair,
+                       MAX_WEIGHT);
+    weights[action] = value;
+    return ERR_OK;
+}
+
+enum err_code settings_parse_weights(double *weights, const char *text, struct err *err)
+{
+    char *copy = strdup(text);
+    char *rest = copy;
+    char *pair;
+    enum err_code rc = ERR_OK;
+
+    if (copy == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for a setting");
+    while (rc == ERR_OK && (pair = strsep(&rest, ",")) != NULL)
+        rc = parse_weight(weights, pair, err);
+    free(copy);
+    return rc;
+}
+
+static void read_weighing(struct worker_settings *out, struct env *env)
+{
+    const char *text = env_text(env, "INTERACTION_WEIGHTS",
+                                "purchase=1,initiate_checkout=.7,add_to_cart=.5,add_to_wishlist=.3,content_view=.1");
+    struct err err;
+
+    memcpy(out->weights, default_weights, sizeof out->weights);
+    if (settings_parse_weights(out->weights, text, &err) != ERR_OK)
+        env_problem(env, "INTERACTION_WEIGHTS: %s", err.message);
+    out->decay_days = env_double(env, "INTERACTION_DECAY_SCALE", 25, 1e-3, 1e6);
+    out->repeat_factor = env_double(env, "INTERACTION_REPEAT_DECAY_FACTOR", 0.8, 0, 1);
+}
+
+/* A limit that may be "off". */
+static int read_limit(struct env *env, const char *name, int fallback)
+{
+    const char *text = env_text(env, name, "");
+
+    return strcasecmp(text, "off") == 0 ? 0 : (int)env_int(env, name, fallback, 0, 1000000000);
+}
+
+static void read_outliers(struct worker_settings *out, struct env *env)
+{
+    static const char *const counts[] = {"rows", "activities", NULL};
+
+    out->outliers.max_per_day = read_limit(env, "OUTLIER_MAX_PER_DAY", 150);
+    out->outliers.max_per_minute = read_limit(env, "OUTLIER_MAX_PER_MINUTE", 0);
+    out->outliers.max_products_per_session = read_limit(env, "OUTLIER_MAX_PRODUCTS_PER_SESSION", 0);
+    out->outliers.regular_gaps = env_bool(env, "OUTLIER_REGULAR_GAPS", false);
+    out->outliers.count_activities = env_choice(env, "OUTLIER_COUNT", counts, 0) == 1;
+    out->excluded_users_file = env_text(env, "EXCLUDED_USERS_FILE", NULL);
+    if (out->excluded_users_file != NULL && access(out->excluded_users_file, R_OK) != 0)
+        env_problem(env, "EXCLUDED_USERS_FILE: %s cannot be read", out->excluded_users_file);
+}
+
+static void read_shop(struct worker_settings *out, struct env *env)
+{
+    out->api_url = env_url(env, "API_URL", NULL);
+    if (out->api_url == NULL)
+        env_problem(env, "API_URL: the shop's CMS is not set");
+    else if (!str_starts_with(out->api_url, "http://") && !str_starts_with(out->api_url, "https://"))
+        env_problem(env, "API_URL: it begins with neither http:// nor https://");
+    out->bearer_token = env_secret(env, "BEARER_TOKEN", "");
+    out->window_days = (int)env_int(env, "INTERACTIONS_WINDOW_DAYS", 365, 0, 36500);
+    out->guard_percent = (int)env_int(env, "PUBLISH_GUARD_PERCENT", 50, 0, 100);
+    out->test_user = env_text(env, "TEST_EMAIL_FOR_RECOMMENDATIONS", NULL);
+    out->test_product = env_text(env, "TEST_PRODUCT_FOR_SIMILAR_PRODUCTS", NULL);
+}
+
+static void read_cache(struct worker_settings *out, struct env *env)
+{
+    const char *url = env_url(env, "CACHE_URL", "file:cache");
+
+    if (str_starts_with(url, "azure:"))
+        env_problem(env, "CACHE_URL: a cache in Azure storage is not built yet; use file:DIR");
+    else if (!str_starts_with(url, "file:") || url[strlen("file:")] == '\0')
+        env_problem(env, "CACHE_URL: it is not file:DIR");
+    else
+        out->cache_dir = url + strlen("file:");
+}
+
+void settings_profile_apply(struct als_params *params, enum settings_profile profile)
+{
+    bool quality = profile == SETTINGS_PROFILE_QUALITY;
+
+    params->solver = quality ? ALS_SOLVER_EXACT : ALS_SOLVER_CG;
+    params->factors = 800;
+    params->regularization = quality ? 30 : 0.005;
+    params->alpha = 800;
+    params->iterations = quality ? 8 : 35;
+}
+
+static void read_als(struct worker_settings *out, struct env *env)
+{
+    static const char *const profiles[] = {"quality", "service", NULL};
+    static const char *const solvers[] = {"exact", "cg", "cholesky", NULL};
+    static const char *const backends[] = {"auto", "cpu", "cuda", NULL};
+    struct als_params *als = &out->als;
+
+    out->profile = (enum settings_profile)env_choice(env, "ALS_PROFILE", profiles, 0);
+    settings_profile_apply(als, out->profile);
+    out->als_given = (struct settings_als_given){.solver = env_is_set(env, "ALS_SOLVER"),
+                                                 .factors = env_is_set(env, "ALS_FACTORS"),
+                                                 .regularization = env_is_set(env, "ALS_REGULARIZATION"),
+                                                 .alpha = env_is_set(env, "ALS_ALPHA"),
+                                                 .iterations = env_is_set(env, "ALS_ITERATIONS")};
+    als->solver = (enum als_solver)env_choice(env, "ALS_SOLVER", solvers, (int)als->solver);
+    als->factors = (int)env_int(env, "ALS_FACTORS", als->factors, 1, 4096);
+    als->regularization = env_double(env, "ALS_REGULARIZATION", als->regularization, 0, 1e9);
+    als->alpha = env_double(env, "ALS_ALPHA", als->alpha, 0, 1e9);
+    als->iterations = (int)env_int(env, "ALS_ITERATIONS", als->iterations, 1, 1000);
+    als->cg_steps = 3;
+    als->seed = (uint64_t)env_int(env, "ALS_SEED", 42, 0, INT64_C(9007199254740991));
+    als->backend = (enum als_backend_kind)env_choice(env, "BACKEND", backends, 0);
+    als->threads = (int)env_int(env, "THREADS", 0, 0, 1024);
+    if (als_backend_find(als->backend) == NULL)
+        env_problem(env, "BACKEND: this build has no %s", backends[als->backend]);
+}
+
+void settings_read(struct worker_settings *out, struct env *env)
+{
+    memset(out, 0, sizeof *out);
+    job_settings_read(&out->job, env);
+    read_shop(out, env);
+    read_targets(out, env);
+    read_weighing(out, env);
+    read_outliers(out, env);
+    read_cache(out, env);
+    read_als(out, env);
+}

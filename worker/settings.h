@@ -1,0 +1,65 @@
+/*
+ * The worker's settings as plain data; configuration.md describes each. Texts are borrowed from the env.
+ */
+#ifndef WORKER_SETTINGS_H
+#define WORKER_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/env.h"
+#include "common/job/job_settings.h"
+#include "common/net/redis_url.h"
+#include "worker/als/als.h"
+#include "worker/pipeline/interactions.h"
+#include "worker/pipeline/outliers.h"
+#include "worker/pipeline/sink.h"
+
+enum settings_profile { SETTINGS_PROFILE_QUALITY, SETTINGS_PROFILE_SERVICE };
+
+/* Where one kind of list is published. */
+struct settings_target {
+    struct redis_url url;
+    const char *prefix;
+    int64_t ttl_s; /* 0: none */
+};
+
+/* Which numbers of `als` were set by name, and so win over a job's profile. */
+struct settings_als_given {
+    bool solver;
+    bool factors;
+    bool regularization;
+    bool alpha;
+    bool iterations;
+};
+
+struct worker_settings {
+    struct job_settings job;
+    struct settings_target targets[PUBLISH_KIND_COUNT];
+    const char *api_url;      /* API_URL; NULL where it is missing, which is a problem */
+    const char *bearer_token; /* "" for none */
+    int window_days;          /* INTERACTIONS_WINDOW_DAYS; 0: all */
+    double weights[ACTION_COUNT];
+    double decay_days;
+    double repeat_factor;
+    int guard_percent;
+    const char *cache_dir; /* of CACHE_URL=file:DIR */
+    struct outlier_params outliers;
+    const char *excluded_users_file; /* NULL: none */
+    enum settings_profile profile;
+    struct als_params als; /* of the profile, with what was given put over it */
+    struct settings_als_given als_given;
+    const char *test_user; /* NULL: any */
+    const char *test_product;
+};
+
+/* Reads all; problems are noted in the env. */
+void settings_read(struct worker_settings *out, struct env *env);
+
+/* What a profile trains with (als.md); backend, seed and threads are left alone. */
+void settings_profile_apply(struct als_params *params, enum settings_profile profile);
+
+/* INTERACTION_WEIGHTS: "purchase=1,add_to_cart=.5"; an action that is not named keeps its weight. ERR_CONFIG. */
+enum err_code settings_parse_weights(double *weights, const char *text, struct err *err) MUST_CHECK;
+
+#endif

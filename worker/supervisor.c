@@ -1,0 +1,337 @@
+#include "worker/supervisor.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "worker/supervisor_attempt.h"
+#include "worker/supervisor_intake.h"
+
+enum {
+    WORKER_NAME_BYTES = 128,
+    REGISTER_EVERY_MS = 20000,
+    REGISTERED_FOR_S = 60,
+    LAST_WORDS_MS = 5000, /* to give a job back when the grace time is over */
+    DEVICE_PAUSE_MS = 5000,
+    REPLY_TIMEOUT_MS = 10000
+};
+
+struct supervisor {
+    uv_loop_t loop;
+    const struct job_settings *settings;
+    const char *env_file;
+    char worker[WORKER_NAME_BYTES];
+    char host[64];
+    char job[JOB_ID_BYTES]; /* "": none */
+    struct redis_async *redis;
+    struct redis_async *reader;
+    struct supervisor_store *store;
+    struct supervisor_intake *intake;
+    struct supervisor_attempt *attempt;
+    uv_signal_t term;
+    uv_signal_t interrupt;
+    uv_timer_t grace;    /* then the job is given back; then it is abandoned */
+    uv_timer_t registry; /* renews the worker's entry */
+    uv_timer_t pause;    /* after a device was lost */
+    bool stopping;
+    bool out_of_grace;
+    bool intake_stopped;
+    bool closing;
+};
+
+static void name_worker(struct supervisor *supervisor)
+{
+    uint32_t random = 0;
+
+    if (gethostname(supervisor->host, sizeof supervisor->host - 1) != 0)
+        (void)snprintf(supervisor->host, sizeof supervisor->host, "unknown");
+    (void)getrandom(&random, sizeof random, 0);
+    (void)snprintf(supervisor->worker, sizeof supervisor->worker, "%s-%d-%08x", supervisor->host, (int)getpid(),
+                   (unsigned)random);
+}
+
+static void on_registered(void *context, const struct redis_reply *reply, const struct err *err)
+{
+    (void)context; /* the next time will do */
+    (void)reply;
+    (void)err;
+}
+
+/* q:{queue}:w:<worker>, for those who look who is there */
+static void add_registry_key(struct redis_command *command, const struct supervisor *supervisor)
+{
+    redis_command_add_format(command, "q:{%s}:w:%s", supervisor->settings->queue_name, supervisor->worker);
+}
+
+static void register_worker(struct supervisor *supervisor)
+{
+    struct redis_command command;
+
+    if (!redis_async_is_ready(supervisor->redis))
+        return;
+    redis_command_init(&command, "HSET");
+    add_registry_key(&command, supervisor);
+    redis_command_add(&command, "host");
+    redis_command_add(&command, supervisor->host);
+    redis_command_add(&command, "pid");
+    redis_command_add_int(&command, getpid());
+    redis_command_add(&command, "version");
+    redis_command_add(&command, RECFLEET_VERSION);
+    redis_command_add(&command, "job");
+    redis_command_add(&command, supervisor->job);
+    redis_command_add(&command, "state");
+    redis_command_add(&command, supervisor->stopping ? "stopping" : "working");
+    redis_async_send(supervisor->redis, &command, on_registered, NULL);
+    redis_command_fini(&command);
+
+    redis_command_init(&command, "EXPIRE");
+    add_registry_key(&command, supervisor);
+    redis_command_add_int(&command, REGISTERED_FOR_S);
+    redis_async_send(supervisor->redis, &command, on_registered, NULL);
+    redis_command_fini(&command);
+}
+
+static void on_registry(uv_timer_t *timer)
+{
+    register_worker(timer->data);
+}
+
+static void on_redis_state(void *context, bool ready, const struct err *err)
+{
+    struct supervisor *supervisor = context;
+
+    if (!ready) {
+        log_warn("queue.away", log_text("message", err->message));
+        return;
+    }
+    log_info("queue.ready", log_text("queue", supervisor->settings->queue_name));
+    register_worker(supervisor);
+    if (supervisor->attempt != NULL)
+        supervisor_attempt_on_ready(supervisor->attempt);
+}
+
+static void close_timer(uv_timer_t *timer)
+{
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+static void on_unregistered(void *context, const struct redis_reply *reply, const struct err *err)
+{
+    struct supervisor *supervisor = context;
+
+    (void)reply;
+    (void)err;
+    redis_async_close(supervisor->redis, NULL, NULL);
+}
+
+/* When no job and no search is left: everything closes, and the loop ends by itself. */
+static void close_when_done(struct supervisor *supervisor)
+{
+    struct redis_command command;
+
+    if (!supervisor->intake_stopped || supervisor->attempt != NULL || supervisor->closing)
+        return;
+    supervisor->closing = true;
+    close_timer(&supervisor->grace);
+    close_timer(&supervisor->registry);
+    close_timer(&supervisor->pause);
+    uv_close((uv_handle_t *)&supervisor->term, NULL);
+    uv_close((uv_handle_t *)&supervisor->interrupt, NULL);
+    supervisor_intake_close(supervisor->intake);
+    redis_async_close(supervisor->reader, NULL, NULL);
+    redis_command_init(&command, "DEL");
+    add_registry_key(&command, supervisor);
+    redis_async_send(supervisor->redis, &command, on_unregistered, supervisor);
+    redis_command_fini(&command);
+}
+
+static void on_intake_stopped(void *context)
+{
+    struct supervisor *supervisor = context;
+
+    supervisor->intake_stopped = true;
+    close_when_done(supervisor);
+}
+
+static void search(struct supervisor *supervisor)
+{
+    supervisor->job[0] = '\0';
+    register_worker(supervisor);
+    if (supervisor->intake_stopped)
+        close_when_done(supervisor);
+    else
+        supervisor_intake_search(supervisor->intake);
+}
+
+static void on_pause_over(uv_timer_t *timer)
+{
+    search(timer->data);
+}
+
+static void on_over(void *context, const struct job_queue_lease *lease, const struct supervisor_outcome *outcome)
+{
+    struct supervisor *supervisor = context;
+
+    supervisor->attempt = NULL;
+    if (outcome->verdict == SUPERVISOR_RELEASED && !supervisor->stopping) {
+        if (outcome->floor_fence > 0) {
+            supervisor_intake_restart(supervisor->intake, &lease->entry, outcome->floor_fence);
+            return;
+        }
+        if (outcome->device_lost) { /* another worker may have a better one */
+            (void)uv_timer_start(&supervisor->pause, on_pause_over, DEVICE_PAUSE_MS, 0);
+            return;
+        }
+    }
+    search(supervisor);
+}
+
+static void on_started(void *context, const struct supervisor_started *started)
+{
+    struct supervisor *supervisor = context;
+    struct supervisor_attempt_config config = {.loop = &supervisor->loop,
+                                               .redis = supervisor->redis,
+                                               .store = supervisor->store,
+                                               .settings = supervisor->settings,
+                                               .worker = supervisor->worker,
+                                               .env_file = supervisor->env_file,
+                                               .on_over = on_over,
+                                               .context = supervisor};
+    struct err err;
+
+    (void)snprintf(supervisor->job, sizeof supervisor->job, "%s", started->lease.entry.job_id);
+    register_worker(supervisor);
+    if (supervisor_attempt_start(&supervisor->attempt, &config, started, &err) != ERR_OK) {
+        log_err("job.abandoned", &err); /* for want of memory: its lease runs out, and another may have more */
+        (void)uv_timer_start(&supervisor->pause, on_pause_over, DEVICE_PAUSE_MS, 0);
+        return;
+    }
+    if (supervisor->stopping) { /* it came while the search was ended */
+        supervisor->intake_stopped = true;
+        supervisor_attempt_give_back(supervisor->attempt);
+    }
+}
+
+static void on_grace_over(uv_timer_t *timer)
+{
+    struct supervisor *supervisor = timer->data;
+
+    if (supervisor->attempt == NULL)
+        return;
+    log_warn("worker.gives_back", log_text("job", supervisor->job));
+    if (supervisor->out_of_grace) {
+        supervisor_attempt_abandon(supervisor->attempt);
+        return;
+    }
+    supervisor->out_of_grace = true;
+    (void)uv_timer_start(&supervisor->grace, on_grace_over, LAST_WORDS_MS, 0);
+    supervisor_attempt_give_back(supervisor->attempt);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct supervisor *supervisor = handle->data;
+
+    log_info("worker.stopping", log_int("signal", number), log_text("job", supervisor->job));
+    if (supervisor->stopping) {
+        if (!supervisor->closing && !supervisor->out_of_grace)
+            on_grace_over(&supervisor->grace);
+        return;
+    }
+    supervisor->stopping = true;
+    register_worker(supervisor);
+    (void)uv_timer_start(&supervisor->grace, on_grace_over, (uint64_t)supervisor->settings->grace_ms, 0);
+    (void)uv_timer_stop(&supervisor->pause);
+    supervisor_intake_stop(supervisor->intake);
+}
+
+static enum err_code connect_queue(struct supervisor *supervisor, struct err *err)
+{
+    const struct job_settings *settings = supervisor->settings;
+    struct redis_async_config config = {.url = settings->queue_redis, .on_state = on_redis_state, .context = supervisor};
+    int64_t timeout_ms = settings->lease_ms / 2; /* a hung connection is to be noticed while the lease holds */
+    enum err_code rc;
+
+    config.reply_timeout_ms = (int)(timeout_ms < REPLY_TIMEOUT_MS ? timeout_ms : REPLY_TIMEOUT_MS);
+    rc = redis_async_create(&supervisor->redis, &supervisor->loop, &config, err);
+    if (rc != ERR_OK)
+        return rc;
+    config.on_state = NULL;
+    rc = redis_async_create(&supervisor->reader, &supervisor->loop, &config, err);
+    if (rc != ERR_OK)
+        redis_async_close(supervisor->redis, NULL, NULL);
+    return rc;
+}
+
+static enum err_code create_parts(struct supervisor *supervisor, struct err *err)
+{
+    struct supervisor_intake_config intake = {.loop = &supervisor->loop,
+                                              .settings = supervisor->settings,
+                                              .worker = supervisor->worker,
+                                              .on_started = on_started,
+                                              .on_stopped = on_intake_stopped,
+                                              .context = supervisor};
+    enum err_code rc = supervisor_store_create(&supervisor->store, &supervisor->loop, supervisor->settings->store_url,
+                                               supervisor->settings->retention_days, err);
+
+    if (rc == ERR_OK)
+        rc = connect_queue(supervisor, err);
+    if (rc != ERR_OK)
+        return rc;
+    intake.redis = supervisor->redis;
+    intake.reader = supervisor->reader;
+    intake.store = supervisor->store;
+    rc = supervisor_intake_create(&supervisor->intake, &intake, err);
+    if (rc != ERR_OK) {
+        redis_async_close(supervisor->redis, NULL, NULL);
+        redis_async_close(supervisor->reader, NULL, NULL);
+    }
+    return rc;
+}
+
+static void open_handles(struct supervisor *supervisor)
+{
+    uv_loop_t *loop = &supervisor->loop;
+
+    (void)uv_timer_init(loop, &supervisor->grace);
+    (void)uv_timer_init(loop, &supervisor->registry);
+    (void)uv_timer_init(loop, &supervisor->pause);
+    supervisor->grace.data = supervisor;
+    supervisor->registry.data = supervisor;
+    supervisor->pause.data = supervisor;
+    (void)uv_timer_start(&supervisor->registry, on_registry, REGISTER_EVERY_MS, REGISTER_EVERY_MS);
+    (void)uv_signal_init(loop, &supervisor->term); /* fails where the process has no pipe left to give */
+    (void)uv_signal_init(loop, &supervisor->interrupt);
+    supervisor->term.data = supervisor;
+    supervisor->interrupt.data = supervisor;
+    (void)uv_signal_start(&supervisor->term, on_signal, SIGTERM);
+    (void)uv_signal_start(&supervisor->interrupt, on_signal, SIGINT);
+}
+
+enum err_code supervisor_run(const struct job_settings *settings, const char *env_file, struct err *err)
+{
+    struct supervisor supervisor = {.settings = settings, .env_file = env_file};
+    enum err_code rc;
+    int status = uv_loop_init(&supervisor.loop);
+
+    if (status != 0)
+        return ERR_SET(err, ERR_INTERNAL, "event loop: %s", uv_strerror(status));
+    name_worker(&supervisor);
+    rc = create_parts(&supervisor, err);
+    if (rc == ERR_OK) {
+        open_handles(&supervisor);
+        log_info("worker.started", log_text("worker", supervisor.worker), log_text("queue", settings->queue_name),
+                 log_text("version", RECFLEET_VERSION));
+        supervisor_intake_search(supervisor.intake);
+    }
+    (void)uv_run(&supervisor.loop, UV_RUN_DEFAULT);
+    supervisor_store_destroy(supervisor.store);
+    status = uv_loop_close(&supervisor.loop);
+    if (rc == ERR_OK && status != 0)
+        rc = ERR_SET(err, ERR_INTERNAL, "the event loop ended with open handles");
+    if (rc == ERR_OK)
+        log_info("worker.stopped", log_text("worker", supervisor.worker));
+    return rc;
+}
