@@ -3,10 +3,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <uv.h>
 
+#include "common/base/jitter.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "gateway/api_keys.h"
@@ -260,7 +260,7 @@ static void raise_file_limit(int max_connections)
 static void fill(struct server *server, const struct gateway_settings *settings, struct api_keys *keys,
                  struct shops *shops)
 {
-    unsigned char chance[4] = {0};
+    uint32_t chance;
 
     server->settings = settings;
     server->services = (struct services){
@@ -272,8 +272,8 @@ static void fill(struct server *server, const struct gateway_settings *settings,
                                             .answer_timeout_ms = settings->legacy_wait_ms + ANSWER_SLACK_MS,
                                             .on_empty = on_empty,
                                             .context = server};
-    (void)getrandom(chance, sizeof chance, 0); /* so that two gateways' request ids differ */
-    str_hex(server->pool.id_prefix, chance, sizeof chance);
+    chance = jitter_bits(); /* so that two gateways' request ids differ */
+    str_hex(server->pool.id_prefix, &chance, sizeof chance);
 }
 
 enum err_code server_run(const struct gateway_settings *settings, struct api_keys *keys, struct shops *shops,

@@ -2,9 +2,9 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <sys/random.h>
 #include <unistd.h>
 
+#include "common/base/jitter.h"
 #include "common/base/log.h"
 #include "worker/supervisor_attempt.h"
 #include "worker/supervisor_intake.h"
@@ -43,13 +43,10 @@ struct supervisor {
 
 static void name_worker(struct supervisor *supervisor)
 {
-    uint32_t random = 0;
-
     if (gethostname(supervisor->host, sizeof supervisor->host - 1) != 0)
         (void)snprintf(supervisor->host, sizeof supervisor->host, "unknown");
-    (void)getrandom(&random, sizeof random, 0);
     (void)snprintf(supervisor->worker, sizeof supervisor->worker, "%s-%d-%08x", supervisor->host, (int)getpid(),
-                   (unsigned)random);
+                   (unsigned)jitter_bits());
 }
 
 static void on_registered(void *context, const struct redis_reply *reply, const struct err *err)
@@ -250,7 +247,8 @@ static void on_signal(uv_signal_t *handle, int number)
 static enum err_code connect_queue(struct supervisor *supervisor, struct err *err)
 {
     const struct job_settings *settings = supervisor->settings;
-    struct redis_async_config config = {.url = settings->queue_redis, .on_state = on_redis_state, .context = supervisor};
+    struct redis_async_config config = {
+        .url = settings->queue_redis, .on_state = on_redis_state, .context = supervisor};
     int64_t timeout_ms = settings->lease_ms / 2; /* a hung connection is to be noticed while the lease holds */
     enum err_code rc;
 

@@ -8,6 +8,8 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 
+enum { TELL_EVERY_MS = 1000 };
+
 struct supervisor_lease {
     struct supervisor_lease_config config;
     uv_timer_t timer;
@@ -112,10 +114,9 @@ void supervisor_lease_tell(struct supervisor_lease *lease, const char *stage, do
     bool is_new = strncmp(lease->stage, stage, sizeof lease->stage - 1) != 0;
 
     lease->progress = progress;
-    if (!is_new)
-        return;
     (void)snprintf(lease->stage, sizeof lease->stage, "%s", stage);
-    supervisor_lease_beat(lease);
+    if (is_new || (!lease->in_flight && now_ms() - lease->sent_ms >= TELL_EVERY_MS))
+        supervisor_lease_beat(lease);
 }
 
 bool supervisor_lease_is_held(const struct supervisor_lease *lease)

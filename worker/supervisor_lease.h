@@ -33,7 +33,7 @@ struct supervisor_lease_config {
 enum err_code supervisor_lease_create(struct supervisor_lease **out, const struct supervisor_lease_config *config,
                                       struct err *err) MUST_CHECK;
 
-/* For the next beats; a new stage is told at once. */
+/* For the next beats; a new stage is told at once, and who watches sees it move each second. */
 void supervisor_lease_tell(struct supervisor_lease *lease, const char *stage, double progress);
 
 /* Beats now, unless a beat is under way. */

@@ -1,9 +1,9 @@
 #include "worker/supervisor_outcome.h"
+#include "common/base/jitter.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 enum { LONGEST_DELAY_MS = 15 * 60 * 1000 };
 
@@ -31,15 +31,12 @@ static void finish(struct supervisor_outcome *out, enum job_state state)
 
 static void fail(struct supervisor_outcome *out, bool again, const struct supervisor_history *history)
 {
-    uint32_t random = UINT32_MAX / 2;
-
     if (!again || history->errors >= history->max_errors) {
         finish(out, JOB_DEAD);
         return;
     }
-    (void)getrandom(&random, sizeof random, 0);
     out->verdict = SUPERVISOR_RETRY;
-    out->delay_ms = supervisor_outcome_delay_ms(history->retry_base_ms, history->errors, random);
+    out->delay_ms = supervisor_outcome_delay_ms(history->retry_base_ms, history->errors, jitter_bits());
 }
 
 void supervisor_outcome_of_error(struct supervisor_outcome *out, const struct err *err,

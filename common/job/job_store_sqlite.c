@@ -28,6 +28,8 @@ static const char schema[] =
 struct sqlite_store {
     sqlite3 *db;
     pthread_mutex_t lock; /* one statement, or one transaction, at a time */
+    int retention_days;
+    int64_t sweep_at_ms; /* when what is too old goes next */
 };
 
 /* A prepared statement with its values bound; texts are borrowed until it is finished. */
@@ -35,13 +37,14 @@ struct statement {
     struct sqlite_store *store;
     sqlite3_stmt *handle;
     int bound;
+    bool failed; /* a value could not be bound */
 };
 
 static enum err_code failed(const struct sqlite_store *store, struct err *err)
 {
     int code = sqlite3_errcode(store->db);
 
-    if (code == SQLITE_CONSTRAINT)
+    if (sqlite3_extended_errcode(store->db) == SQLITE_CONSTRAINT_PRIMARYKEY)
         return ERR_SET(err, ERR_EXISTS, "the job store has such a document already");
     if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
         return ERR_SET(err, ERR_FORMAT, "the job store's file is damaged: %s", sqlite3_errmsg(store->db));
@@ -63,19 +66,27 @@ static enum err_code prepare(struct statement *statement, struct sqlite_store *s
 
 static void bind_text(struct statement *statement, const char *text)
 {
-    (void)sqlite3_bind_text(statement->handle, ++statement->bound, text, -1, SQLITE_STATIC);
+    int status = sqlite3_bind_text(statement->handle, ++statement->bound, text, -1, SQLITE_STATIC);
+
+    statement->failed = statement->failed || status != SQLITE_OK;
 }
 
 static void bind_int(struct statement *statement, int64_t value)
 {
-    (void)sqlite3_bind_int64(statement->handle, ++statement->bound, value);
+    int status = sqlite3_bind_int64(statement->handle, ++statement->bound, value);
+
+    statement->failed = statement->failed || status != SQLITE_OK;
 }
 
 /* ERR_OK: done or a row (*row tells). */
 static enum err_code step(struct statement *statement, bool *row, struct err *err)
 {
-    int status = sqlite3_step(statement->handle);
+    int status;
 
+    *row = false;
+    if (statement->failed)
+        return ERR_SET(err, ERR_TOO_LARGE, "the job store cannot take a value: it is too large, or memory is short");
+    status = sqlite3_step(statement->handle);
     *row = status == SQLITE_ROW;
     return status == SQLITE_ROW || status == SQLITE_DONE ? ERR_OK : failed(statement->store, err);
 }
@@ -138,6 +149,31 @@ static bool is_terminal(const struct json *document)
     return job_state_parse(json_value_get_text(document, "state"), &state) && job_state_is_terminal(state);
 }
 
+/* Once a day what is terminal and older than retention_days goes. */
+static enum err_code sweep(struct sqlite_store *store, struct err *err)
+{
+    static const char *const deletes[] = {
+        "DELETE FROM jobs WHERE created_at<? AND state IN ('succeeded','dead','cancelled','superseded')",
+        "DELETE FROM reports WHERE created_at<?"};
+    struct clock_source clock = clock_system();
+    int64_t now_ms = clock_unix_ms(&clock);
+    char oldest[CLOCK_ISO8601_BYTES];
+    enum err_code rc = ERR_OK;
+
+    if (now_ms < store->sweep_at_ms)
+        return ERR_OK;
+    clock_format_iso8601(oldest, now_ms - store->retention_days * day_ms);
+    for (size_t i = 0; rc == ERR_OK && i < sizeof deletes / sizeof deletes[0]; i++) {
+        struct statement statement;
+
+        rc = prepare(&statement, store, deletes[i], err);
+        bind_text(&statement, oldest);
+        rc = finish(&statement, rc, err);
+    }
+    store->sweep_at_ms = now_ms + day_ms;
+    return rc;
+}
+
 static enum err_code insert_document(struct sqlite_store *store, const struct json *document, const char *text,
                                      struct err *err)
 {
@@ -163,6 +199,8 @@ static enum err_code sqlite_insert(void *self, const struct json *document, stru
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for a document");
     (void)pthread_mutex_lock(&store->lock);
     rc = insert_document(store, document, text, err);
+    if (rc == ERR_OK)
+        (void)sweep(store, NULL); /* the document is there all the same */
     (void)pthread_mutex_unlock(&store->lock);
     free(text);
     return rc;
@@ -218,7 +256,7 @@ static enum err_code update_document(struct sqlite_store *store, const char *id,
     if (rc == ERR_NOT_FOUND)
         return ERR_OK;
     if (rc == ERR_OK && fence_of(document) <= fence && !is_terminal(document)) {
-        if (!json_value_merge(document, changes) || !json_value_set_int(document, "fence", fence))
+        if (!json_value_merge(document, changes))
             rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for a document");
         else
             rc = rewrite_document(store, id, document, err);
@@ -294,19 +332,15 @@ static enum err_code sqlite_put_report(void *self, const char *id, int64_t fence
                                        bool *applied, struct err *err)
 {
     struct sqlite_store *store = self;
-    struct json *document = json_value_dup(report);
-    char *text = NULL;
-    enum err_code rc = ERR_OK;
+    char *text = json_value_print(report, false, 0);
+    enum err_code rc;
 
-    if (document == NULL || !json_value_set_text(document, "_id", id) ||
-        !json_value_set_int(document, "fence", fence) || (text = json_value_print(document, false, 0)) == NULL)
-        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for a report");
+    if (text == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for a report");
     (void)pthread_mutex_lock(&store->lock);
-    if (rc == ERR_OK)
-        rc = upsert_report(store, id, fence, document, text, err);
+    rc = upsert_report(store, id, fence, report, text, err);
     *applied = rc == ERR_OK && sqlite3_changes(store->db) > 0;
     (void)pthread_mutex_unlock(&store->lock);
-    json_value_destroy(document);
     free(text);
     return rc;
 }
@@ -423,45 +457,31 @@ static const struct job_store_ops sqlite_ops = {
     .list = sqlite_list,
 };
 
-/* What is terminal and older than retention_days goes. */
-static enum err_code sweep(struct sqlite_store *store, int retention_days, struct err *err)
-{
-    static const char *const deletes[] = {
-        "DELETE FROM jobs WHERE created_at<? AND state IN ('succeeded','dead','cancelled','superseded')",
-        "DELETE FROM reports WHERE created_at<?"};
-    struct clock_source clock = clock_system();
-    char oldest[CLOCK_ISO8601_BYTES];
-    enum err_code rc = ERR_OK;
-
-    clock_format_iso8601(oldest, clock_unix_ms(&clock) - retention_days * day_ms);
-    for (size_t i = 0; rc == ERR_OK && i < sizeof deletes / sizeof deletes[0]; i++) {
-        struct statement statement;
-
-        rc = prepare(&statement, store, deletes[i], err);
-        bind_text(&statement, oldest);
-        rc = finish(&statement, rc, err);
-    }
-    return rc;
-}
-
 enum err_code job_store_sqlite_open(void **self, const struct job_store_ops **ops, const char *path, int retention_days,
                                     struct err *err)
 {
-    struct sqlite_store *store = mem_zeroed(1, sizeof *store);
+    struct sqlite_store *store;
     enum err_code rc = ERR_OK;
 
+    if (path[0] == '\0') /* SQLite would keep all in a file that goes with the process */
+        return ERR_SET(err, ERR_CONFIG, "STORE_URL: sqlite: needs the path of a file");
+    store = mem_zeroed(1, sizeof *store);
     if (store == NULL)
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for the job store");
+    store->retention_days = retention_days;
     (void)pthread_mutex_init(&store->lock, NULL);
     if (sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) !=
         SQLITE_OK)
         rc = ERR_SET(err, ERR_UNAVAILABLE, "open the job store %s: %s", path, sqlite3_errmsg(store->db));
     if (rc == ERR_OK)
         (void)sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
-    if (rc == ERR_OK)
+    if (rc == ERR_OK) {
         rc = run(store, schema, err);
-    if (rc == ERR_OK)
-        rc = sweep(store, retention_days, err);
+        if (rc == ERR_OK)
+            rc = sweep(store, err);
+        if (rc != ERR_OK)
+            (void)err_wrap(err, "open %s", path);
+    }
     if (rc != ERR_OK) {
         sqlite_close(store);
         return rc;

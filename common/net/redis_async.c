@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
+#include "common/base/jitter.h"
 #include "common/base/mem.h"
 #include "common/net/redis_internal.h"
 #include "common/net/redis_link.h"
@@ -78,19 +78,16 @@ static void on_handle_closed(uv_handle_t *handle)
 
 static void wait_to_reconnect(struct redis_async *redis, enum err_code code, const char *why)
 {
-    uint64_t high_ms;
-    uint32_t random = 0;
+    int64_t high_ms;
 
     if (redis->state == STATE_CLOSING || redis->state == STATE_WAITING)
         return;
     (void)ERR_SET(&redis->reason, code, "Redis %s: %s", redis->where, why);
-    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
-        random = (uint32_t)uv_hrtime();
     redis->failures++;
-    high_ms = (uint64_t)BACKOFF_LOW_MS << (redis->failures < BACKOFF_DOUBLINGS ? redis->failures : BACKOFF_DOUBLINGS);
+    high_ms = (int64_t)BACKOFF_LOW_MS << (redis->failures < BACKOFF_DOUBLINGS ? redis->failures : BACKOFF_DOUBLINGS);
     if (high_ms > BACKOFF_HIGH_MS)
         high_ms = BACKOFF_HIGH_MS;
-    redis->due_ms = now_ms(redis) + BACKOFF_LOW_MS + random % (high_ms - BACKOFF_LOW_MS + 1);
+    redis->due_ms = now_ms(redis) + (uint64_t)jitter_between(BACKOFF_LOW_MS, high_ms);
     redis->state = STATE_WAITING;
     if (redis->config.on_state != NULL && redis->failures == 1) {
         struct err err = redis->reason;
@@ -253,9 +250,9 @@ static int choose_address(char *out, size_t size, const struct addrinfo *address
 
     while (nth_address(addresses, count) != NULL)
         count++;
-    if (count == 0)
+    chosen = count > 0 ? nth_address(addresses, turn % count) : NULL;
+    if (chosen == NULL)
         return UV_EAI_NODATA;
-    chosen = nth_address(addresses, turn % count);
     return chosen->ai_family == AF_INET6
                ? uv_ip6_name((const struct sockaddr_in6 *)(const void *)chosen->ai_addr, out, size)
                : uv_ip4_name((const struct sockaddr_in *)(const void *)chosen->ai_addr, out, size);

@@ -74,6 +74,18 @@ static void rows_deleted_at_the_end_of_the_page_before_still_let_it_meet(void **
     assert_int_equal(OVERLAP_OF(before, ((const int64_t[]){8, 7})), 2);
 }
 
+static void rows_at_the_head_may_push_the_page_before_back_into_the_page(void **state)
+{
+    const int64_t before[] = {5, 4, 3};
+
+    (void)state;
+    assert_int_equal(OVERLAP_OF(before, ((const int64_t[]){7, 6, 5, 4, 3})), 5);
+    assert_int_equal(OVERLAP_OF(before, ((const int64_t[]){7, 6, 5, 4, 3, 2, 1})), 5);
+    assert_int_equal(OVERLAP_OF(before, ((const int64_t[]){7, 6, 5, 4})), 4); /* 3 comes on the next page */
+    assert_int_equal(OVERLAP_OF(before, ((const int64_t[]){7, 6, 4, 2})), 3); /* 5 and 3 are gone */
+    assert_int_equal(OVERLAP_OF(before, ((const int64_t[]){7, 6})), -1);
+}
+
 /* A list is paged while rows come at its head and go anywhere: what the overlap says to be new is what was not seen. */
 static void no_row_is_lost_or_told_twice_in_random_lists(void **state)
 {
@@ -111,6 +123,7 @@ int main(void)
         cmocka_unit_test(of_repeated_rows_the_longest_end_counts),
         cmocka_unit_test(rows_that_come_again_behind_the_page_are_new),
         cmocka_unit_test(rows_deleted_at_the_end_of_the_page_before_still_let_it_meet),
+        cmocka_unit_test(rows_at_the_head_may_push_the_page_before_back_into_the_page),
         cmocka_unit_test(no_row_is_lost_or_told_twice_in_random_lists),
     };
 

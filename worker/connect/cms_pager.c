@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "common/base/clock.h"
+#include "common/base/jitter.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "worker/connect/page_overlap.h"
@@ -42,7 +42,6 @@ static void fail(struct cms_pager *pager, const struct err *err)
 static void retry_or_fail(struct cms_pager *pager, int retry_after_s, const struct err *err)
 {
     int64_t delay_ms = pager->limits.retry_base_ms;
-    uint32_t random = 0;
 
     if (pager->retries >= pager->limits.max_retries) {
         fail(pager, err);
@@ -51,8 +50,7 @@ static void retry_or_fail(struct cms_pager *pager, int retry_after_s, const stru
     for (int i = 0; i < pager->retries && delay_ms < MAX_BACKOFF_MS; i++)
         delay_ms *= 2;
     delay_ms = delay_ms > MAX_BACKOFF_MS ? MAX_BACKOFF_MS : delay_ms;
-    (void)getrandom(&random, sizeof random, 0);
-    delay_ms = delay_ms / 2 + (int64_t)(random % (uint32_t)(delay_ms / 2 + 1));
+    delay_ms = jitter_between(delay_ms / 2, delay_ms);
     if (retry_after_s > 0)
         delay_ms = (int64_t)(retry_after_s > MAX_RETRY_AFTER_S ? MAX_RETRY_AFTER_S : retry_after_s) * 1000;
     pager->retries++;
@@ -116,36 +114,36 @@ static enum err_code hand_over(struct cms_pager *pager, const struct json *rows,
     return ERR_OK;
 }
 
-/* The whole page before once more, though further down was asked for: the list grew by just so much (once), or the
- * server pays no heed to the offset (for ever). */
-static bool is_same_page(const struct cms_pager *pager, size_t count, size_t overlap)
+/* Whether a page that brought nothing new ends the list: it does where the page before ended. Not when it is that page
+ * once more, though further down was asked for: then the list grew by just so much, or the server ignores the offset.
+ */
+static bool is_end(const struct cms_pager *pager, const int64_t *keys, size_t count)
 {
     int64_t offset_before = pager->end - (int64_t)pager->key_count;
+    bool is_same = count == pager->key_count && pager->offset > offset_before;
 
-    return pager->end > 0 && count == overlap && overlap == pager->key_count && pager->offset > offset_before;
+    return count > 0 && keys[count - 1] == pager->keys[pager->key_count - 1] && !is_same;
 }
 
-/* After a page that brought nothing new. */
-static void go_on_or_end(struct cms_pager *pager, bool is_same)
+/* The list must be somewhere, but not for ever somewhere else. */
+static void request_idle(struct cms_pager *pager)
 {
     struct err err;
 
-    if (!is_same) {
-        pager->state = CMS_PAGER_DONE;
-    } else if (++pager->idle > MAX_IDLE_PAGES) {
-        (void)ERR_SET(&err, ERR_REMOTE, "GET %s%lld,%d: the server gives the same rows whatever the offset", pager->url,
-                      (long long)pager->offset, CMS_PAGE_ROWS);
+    if (++pager->idle > MAX_IDLE_PAGES) {
+        (void)ERR_SET(&err, ERR_REMOTE, "GET %s%lld,%d: %d pages in a row bring nothing new, whatever the offset",
+                      pager->url, (long long)pager->offset, CMS_PAGE_ROWS, pager->idle);
         fail(pager, &err);
-    } else {
-        request_next(pager, CMS_OVERLAP_ROWS);
+        return;
     }
+    request_next(pager, CMS_OVERLAP_ROWS);
 }
 
 /* Takes keys. */
 static void accept_page(struct cms_pager *pager, const struct json *rows, int64_t *keys, size_t overlap)
 {
     size_t count = json_value_count(rows);
-    bool is_same = is_same_page(pager, count, overlap);
+    bool ends = count == overlap && is_end(pager, keys, count);
     struct err err;
 
     free(pager->keys);
@@ -156,13 +154,15 @@ static void accept_page(struct cms_pager *pager, const struct json *rows, int64_
         return;
     }
     pager->end = pager->offset + (int64_t)count;
-    if (count == overlap) {
-        go_on_or_end(pager, is_same);
-        return;
+    if (ends) {
+        pager->state = CMS_PAGER_DONE;
+    } else if (count == overlap) {
+        request_idle(pager);
+    } else {
+        pager->pages++;
+        pager->idle = 0;
+        request_next(pager, CMS_OVERLAP_ROWS);
     }
-    pager->pages++;
-    pager->idle = 0;
-    request_next(pager, CMS_OVERLAP_ROWS);
 }
 
 static enum err_code match_page(struct cms_pager *pager, const struct json *rows, struct err *err)

@@ -40,7 +40,7 @@ struct cms_pager {
     int retries;    /* of this request */
     int64_t *keys;  /* of the last page's rows */
     size_t key_count;
-    int idle;     /* pages in a row that were the page before once more */
+    int idle;     /* pages in a row that brought nothing new, and yet were not the end */
     size_t rows;  /* handed over */
     size_t pages; /* that brought something new */
     size_t retries_total;

@@ -28,15 +28,26 @@ static size_t longest_end_that_begins(const int64_t *before, size_t before_count
     return matched;
 }
 
-/* The rows at the end of `before` are gone: page goes on somewhere inside, with rows missing. */
-static size_t longest_beginning_in_order(const int64_t *before, size_t before_count, const int64_t *page,
-                                         size_t page_count)
+/* How many rows of `page` from the first on come in `before` in this order. */
+static size_t beginning_in_order(const int64_t *before, size_t before_count, const int64_t *page, size_t page_count)
 {
     size_t matched = 0;
 
     for (size_t i = 0; i < before_count && matched < page_count; i++)
         matched += before[i] == page[matched];
     return matched;
+}
+
+/* The first row of `before` that `page` has, and what follows both in order; 0: there is none. */
+static size_t beginning_inside(const int64_t *before, size_t before_count, const int64_t *page, size_t page_count)
+{
+    for (size_t i = 0; i < before_count; i++) {
+        for (size_t j = 0; j < page_count; j++) {
+            if (page[j] == before[i])
+                return j + beginning_in_order(before + i, before_count - i, page + j, page_count - j);
+        }
+    }
+    return 0;
 }
 
 bool page_overlap_find(const int64_t *before, size_t before_count, const int64_t *page, size_t page_count,
@@ -47,6 +58,8 @@ bool page_overlap_find(const int64_t *before, size_t before_count, const int64_t
         return false;
     *overlap = longest_end_that_begins(before, before_count, page, page_count, scratch);
     if (*overlap == 0)
-        *overlap = longest_beginning_in_order(before, before_count, page, page_count);
+        *overlap = beginning_in_order(before, before_count, page, page_count);
+    if (*overlap == 0)
+        *overlap = beginning_inside(before, before_count, page, page_count);
     return *overlap > 0;
 }

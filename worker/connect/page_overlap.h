@@ -9,8 +9,9 @@
 #include <stdint.h>
 
 /*
- * How many of the first rows of `page` the end of `before` has already: the longest end of `before` that begins `page`;
- * where rows at the very end of `before` were deleted, the longest beginning of `page` that follows `before` in order.
+ * How many of the first rows of `page` need no more be looked at: the longest end of `before` that begins `page`. Where
+ * there is none, rows at the very end of `before` may be gone: the longest beginning of `page` that follows `before` in
+ * order. Or so many rows came at the list's head that `before` begins inside `page`: those, and what follows `before`.
  * scratch holds page_count numbers. false: the page does not meet the one before.
  */
 bool page_overlap_find(const int64_t *before, size_t before_count, const int64_t *page, size_t page_count,

@@ -100,7 +100,7 @@ static enum err_code set_aside(struct cache *cache, const char *reason, char *wa
         {"foreign", "belongs to another shop or CMS"},
         {"damaged", "is damaged"},
     };
-    char name[128];
+    char name[80];
     char stamp[32];
     time_t now = time(NULL);
     struct tm utc;
@@ -108,7 +108,7 @@ static enum err_code set_aside(struct cache *cache, const char *reason, char *wa
 
     (void)gmtime_r(&now, &utc);
     (void)strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
-    (void)snprintf(name, sizeof name, "interactions.%s.%s.csv", stamp, reason);
+    (void)snprintf(name, sizeof name, "interactions.%.20s.%.20s.csv", stamp, reason);
     for (int i = 2; rc == ERR_EXISTS && i < MAX_SET_ASIDE; i++) {
         rc = cache->store.rename(cache->store.self, table_name, name, err);
         if (rc == ERR_EXISTS)

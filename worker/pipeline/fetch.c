@@ -42,7 +42,8 @@ static void warn(struct fetch_result *result, const char *warning)
     for (size_t i = 0; i < slots && warning[0] != '\0'; i++) {
         if (result->warnings[i][0] != '\0')
             continue;
-        (void)snprintf(result->warnings[i], sizeof result->warnings[i], "%s", warning);
+        (void)snprintf(result->warnings[i], sizeof result->warnings[i], "%.*s", (int)sizeof result->warnings[i] - 1,
+                       warning);
         return;
     }
 }

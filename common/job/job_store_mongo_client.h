@@ -1,0 +1,38 @@
+/*
+ * The connections to a MongoDB deployment: a pool with our options, the indexes, and what the driver's errors mean.
+ */
+#ifndef COMMON_JOB_JOB_STORE_MONGO_CLIENT_H
+#define COMMON_JOB_JOB_STORE_MONGO_CLIENT_H
+
+#include <mongoc/mongoc.h>
+
+#include "common/base/err.h"
+
+struct job_store_mongo_client;
+
+/* Connects to nothing yet. */
+enum err_code job_store_mongo_client_create(struct job_store_mongo_client **out, const char *url, int retention_days,
+                                            struct err *err) MUST_CHECK;
+void job_store_mongo_client_destroy(struct job_store_mongo_client *client);
+
+/* A connection of the pool for one call, by one thread. */
+struct job_store_mongo_session {
+    struct job_store_mongo_client *owner;
+    mongoc_client_t *connection;
+    mongoc_collection_t *collection;
+};
+
+/* The first session that reaches the server makes the indexes. On failure there is nothing to end. */
+enum err_code job_store_mongo_client_begin(struct job_store_mongo_session *session,
+                                           struct job_store_mongo_client *client, const char *collection,
+                                           struct err *err) MUST_CHECK;
+void job_store_mongo_client_end(struct job_store_mongo_session *session);
+
+enum err_code job_store_mongo_client_ping(struct job_store_mongo_client *client, struct err *err) MUST_CHECK;
+
+bool job_store_mongo_client_is_duplicate(const bson_error_t *error);
+
+/* Sets *err by the driver's error: ERR_EXISTS, ERR_CONFIG (credentials), ERR_UNAVAILABLE, ERR_REMOTE (for good). */
+enum err_code job_store_mongo_client_failed(const bson_error_t *error, struct err *err);
+
+#endif
