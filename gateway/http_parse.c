@@ -254,8 +254,7 @@ static int on_headers_complete(llhttp_t *parser)
         return refuse(parse, 505, "HTTP/1.0 and HTTP/1.1 are spoken here");
     if (parser->method == HTTP_CONNECT)
         return refuse(parse, 501, "this is no proxy");
-    /* An upgrade is declined by answering in HTTP/1.1, as RFC 9110 section 7.8 allows; clients that offer h2c go on. */
-    parser->upgrade = 0;
+    /* An upgrade is declined by answering in HTTP/1.1 (RFC 9110 section 7.8): clients that offer h2c go on. */
     failed = split_target(parse);
     if (failed == 0)
         failed = collect_headers(parse);

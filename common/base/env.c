@@ -75,8 +75,8 @@ static bool unquote(const char *text, struct str *out, const char **reason)
     if (quote != '"' && quote != '\'') {
         size_t length = strcspn(text, "#");
 
-        if (text[length] == '#' && length > 0 && !isspace((unsigned char)text[length - 1]))
-            length = strlen(text); /* a # inside a word is part of it */
+        while (text[length] == '#' && length > 0 && !isspace((unsigned char)text[length - 1]))
+            length += 1 + strcspn(text + length + 1, "#"); /* a # inside a word is part of it */
         while (length > 0 && isspace((unsigned char)text[length - 1]))
             length--;
         str_append(out, text, length);

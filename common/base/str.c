@@ -172,7 +172,7 @@ bool str_to_double(const char *text, double *out)
     if (text == NULL || !(*text == '-' || *text == '.' || (*text >= '0' && *text <= '9')))
         return false;
     value = strtod(text, &end);
-    if (end == text || *end != '\0' || !isfinite(value))
+    if (end == text || *end != '\0' || !isfinite(value) || strpbrk(text, "xX") != NULL) /* hexadecimal is none */
         return false;
     *out = value;
     return true;

@@ -164,6 +164,16 @@ static bool show_links(struct json *view, const char *id)
     return json_value_set(view, "links", links) && ok;
 }
 
+/* `cancel` is null, or says who asked or that somebody did. */
+static bool is_cancel_requested(const struct json *document)
+{
+    const struct json *cancel = json_value_get(document, "cancel");
+    bool truth = json_value_kind(cancel) != JSON_KIND_NULL;
+
+    (void)json_value_to_bool(cancel, &truth);
+    return truth;
+}
+
 struct json *job_document_view(const struct json *document)
 {
     static const char *const before[] = {"type",       "namespace",  "state",        "stage",
@@ -179,8 +189,7 @@ struct json *job_document_view(const struct json *document)
     ok = ok && json_value_set_bool(view, "stalled", false) && json_value_set_null(view, "queue_position");
     for (size_t i = 0; ok && i < sizeof after / sizeof after[0]; i++)
         ok = show(view, after[i], document);
-    ok = ok && json_value_set_bool(view, "cancel_requested",
-                                   json_value_kind(json_value_get(document, "cancel")) != JSON_KIND_NULL);
+    ok = ok && json_value_set_bool(view, "cancel_requested", is_cancel_requested(document));
     if (!ok || !show_links(view, id != NULL ? id : "")) {
         json_value_destroy(view);
         return NULL;

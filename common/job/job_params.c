@@ -17,6 +17,7 @@ static const char *const profiles[] = {"quality", "service", NULL};
 static const char *const solvers[] = {"exact", "cg", "cholesky", NULL};
 static const char *const repeat_decays[] = {"sum", "each", NULL};
 static const char *const counts[] = {"rows", "activities", NULL};
+static const char *const precisions[] = {"fp32", "tf32", "fp16", NULL};
 
 static const double year_9999_s = 253402300799.0;
 
@@ -32,6 +33,10 @@ static const struct job_param table[] = {
     {"iterations", JOB_PARAM_INT, 1, 1000, NULL, MODEL, "8", "ALS_ITERATIONS", "sweeps over users and products"},
     {"cg_steps", JOB_PARAM_INT, 1, 100, NULL, MODEL, "3", NULL, "conjugate gradient steps a row of solver cg"},
     {"seed", JOB_PARAM_INT, 0, 9007199254740991.0, NULL, MODEL, "42", "ALS_SEED", "of the random start"},
+    {"precision", JOB_PARAM_CHOICE, 0, 0, precisions, MODEL, "fp32", NULL,
+     "of products of matrices on a GPU; a CPU computes in fp32"},
+    {"warm_start", JOB_PARAM_BOOL, 0, 0, NULL, MODEL, "true", NULL,
+     "begin with the factors of the last run where such are kept"},
     {"now", JOB_PARAM_INT, 0, year_9999_s, NULL, ALL, "the job's start", NULL, "unix seconds; for tests and backfills"},
     {"window_days", JOB_PARAM_INT, 0, 36500, NULL, ALL, "365", "INTERACTIONS_WINDOW_DAYS",
      "age of the oldest interactions; 0: all"},
@@ -50,6 +55,10 @@ static const struct job_param table[] = {
     {"recommendations", JOB_PARAM_INT, 1, 1000, NULL, TRAINING, "18", NULL, "products of a customer's list"},
     {"similar_products", JOB_PARAM_INT, 1, 1000, NULL, TRAINING, "10", NULL, "products of a list of similar ones"},
     {"similar_floor", JOB_PARAM_REAL, -1, 1, NULL, TRAINING, "0.3", NULL, "least cosine of similar products"},
+    {"session_hours", JOB_PARAM_REAL, 0.01, 8760, NULL, CROSS_SELL, "12", NULL,
+     "what one user looks at within them belongs together"},
+    {"minimum_weight", JOB_PARAM_REAL, 0, 1e9, NULL, CROSS_SELL, "0.1", NULL, "pairs of less weight are left out"},
+    {"cross_sell_limit", JOB_PARAM_INT, 1, 1000, NULL, CROSS_SELL, "18", NULL, "products of a product's list"},
     {"outlier_max_per_day", JOB_PARAM_INT, 0, 1000000000, NULL, ALL, "150", "OUTLIER_MAX_PER_DAY",
      "users with more in one UTC day are left out; 0: off"},
     {"outlier_max_per_minute", JOB_PARAM_INT, 0, 1000000000, NULL, ALL, "0", "OUTLIER_MAX_PER_MINUTE",
@@ -100,15 +109,15 @@ static enum err_code check_choice(const struct job_param *param, const char *tex
 
 static enum err_code check_number(const struct job_param *param, const struct json *value, struct err *err)
 {
-    const char *kind = param->kind == JOB_PARAM_INT ? "a whole number" : "a number";
+    bool is_int = param->kind == JOB_PARAM_INT;
     int64_t integer;
     double real;
 
-    if (param->kind == JOB_PARAM_INT && !json_value_to_int64(value, &integer))
-        return ERR_SET(err, ERR_ARGUMENT, "parameter %s must be %s", param->name, kind);
-    if (!json_value_to_double(value, &real) || !(real >= param->low && real <= param->high))
-        return ERR_SET(err, ERR_ARGUMENT, "parameter %s must be %s from %.16g to %.16g", param->name, kind, param->low,
-                       param->high);
+    if ((is_int && !json_value_to_int64(value, &integer)) || !json_value_to_double(value, &real) ||
+        !(real >= param->low && real <= param->high))
+        return ERR_SET(err, ERR_ARGUMENT, "parameter %s must be %s from %.16g to %.16g%s", param->name,
+                       is_int ? "a whole number" : "a number", param->low, param->high,
+                       json_value_kind(value) == JSON_KIND_TEXT ? ", not a text" : "");
     return ERR_OK;
 }
 
@@ -194,6 +203,8 @@ enum err_code job_params_set_text(struct json *params, enum job_type type, const
     if (param == NULL)
         return ERR_SET(err, ERR_ARGUMENT, "a job of type %s has no parameter \"%.64s\"", job_type_name(type), name);
     value = value_of_text(param, text);
+    if (value == NULL && (param->kind == JOB_PARAM_CHOICE || param->kind == JOB_PARAM_TEXT))
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for a parameter");
     rc = check_value(param, value, err);
     if (rc != ERR_OK) {
         json_value_destroy(value);

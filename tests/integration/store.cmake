@@ -1,2 +1,4 @@
-recfleet_integration_test(NAME test_job_store SOURCES test_job_store.c
-  LIBS recfleet_job_store recfleet_test_mongo TIMEOUT 180)
+foreach(part IN ITEMS store store_faults)
+  recfleet_integration_test(NAME test_job_${part} SOURCES test_job_${part}.c store_fixture.c
+    LIBS recfleet_job_store recfleet_job_store_mongo PkgConfig::LIBMONGOC_1_0 recfleet_test_mongo TIMEOUT 180)
+endforeach()

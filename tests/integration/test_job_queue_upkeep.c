@@ -260,6 +260,16 @@ static void fences_only_rise(void **state)
     assert_int_equal(next_fence(fixture, 0), ahead + 2);
 }
 
+static void start_goes_on_from_the_last_fence(void **state)
+{
+    struct queue_fixture *fixture = *state;
+    struct job_queue_lease lease;
+
+    (void)queue_fixture_ask(fixture, "SET", QUEUE_KEY("fence"), "99999999999999", NULL); /* the clock went back */
+    lease = queue_fixture_run(fixture, FIRST, "toys", WORKER_A);
+    assert_int_equal(lease.fence, 100000000000000);
+}
+
 static void start_takes_the_sinks_fence_as_a_floor(void **state)
 {
     struct queue_fixture *fixture = *state;
@@ -330,6 +340,7 @@ int main(void)
         QUEUE_TEST(a_waiting_job_is_cancelled_at_once),
         QUEUE_TEST(a_finished_job_cannot_be_cancelled),
         QUEUE_TEST(fences_only_rise),
+        QUEUE_TEST(start_goes_on_from_the_last_fence),
         QUEUE_TEST(start_takes_the_sinks_fence_as_a_floor),
         QUEUE_TEST(a_job_with_unreadable_arguments_can_still_be_ended),
         QUEUE_TEST(one_unknown_script_after_a_flush_is_sent_by_its_text),

@@ -7,178 +7,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "common/job/job_store.h"
-#include "tests/support/mongo_server.h"
+#include "common/job/job_store_mongo_client.h"
+#include "tests/integration/store_fixture.h"
 
-enum { RETENTION_DAYS = 90, THREADS = 4, INSERTS = 25 };
-
-static const int64_t now_ms = 1767225600123;
-
-struct fixture {
-    struct job_store *store;
-    struct test_server server; /* of MongoDB */
-    bool has_server;
-    char path[128]; /* of SQLite */
-};
-
-static void make_path(struct fixture *fixture)
-{
-    int fd;
-
-    (void)snprintf(fixture->path, sizeof fixture->path, "/tmp/recfleet-store-XXXXXX");
-    fd = mkstemp(fixture->path);
-    assert_true(fd >= 0);
-    (void)close(fd);
-}
-
-static struct job_store *open_sqlite(const struct fixture *fixture)
-{
-    struct job_store *store = NULL;
-    char url[160];
-    struct err err;
-
-    (void)snprintf(url, sizeof url, "sqlite:%s", fixture->path);
-    if (job_store_open(&store, url, RETENTION_DAYS, &err) != ERR_OK)
-        fail_msg("%s", err.message);
-    return store;
-}
-
-static int start_sqlite(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-
-    assert_non_null(fixture);
-    make_path(fixture);
-    fixture->store = open_sqlite(fixture);
-    *state = fixture;
-    return 0;
-}
-
-static int start_mongo(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    struct err err;
-
-    assert_non_null(fixture);
-    *state = fixture;
-    if (mongo_server_program() == NULL)
-        return 0;
-    assert_true(mongo_server_start(&fixture->server));
-    fixture->has_server = true;
-    if (job_store_open(&fixture->store, fixture->server.url, RETENTION_DAYS, &err) != ERR_OK)
-        fail_msg("%s", err.message);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    struct fixture *fixture = *state;
-    char name[160];
-
-    job_store_close(fixture->store);
-    if (fixture->has_server)
-        server_fini(&fixture->server);
-    if (fixture->path[0] != '\0') {
-        static const char *const endings[] = {"", "-wal", "-shm"};
-
-        for (size_t i = 0; i < 3; i++) {
-            (void)snprintf(name, sizeof name, "%s%s", fixture->path, endings[i]);
-            (void)unlink(name);
-        }
-    }
-    free(fixture);
-    return 0;
-}
-
-/* The fixture's store, or the test is skipped. */
-static struct job_store *store_of(void **state)
-{
-    struct fixture *fixture = *state;
-
-    if (fixture->store == NULL) {
-        print_message("no MongoDB-protocol server is installed\n");
-        skip();
-    }
-    return fixture->store;
-}
-
-static struct json *document_of(const char *id, const char *shop)
-{
-    struct json *params = NULL;
-    struct job_request request = {.id = id,
-                                  .type = JOB_HOMEPAGE_AND_SIMILAR_PRODUCTS,
-                                  .shop = shop,
-                                  .queue = "train",
-                                  .requested_by = "tests",
-                                  .max_errors = 2,
-                                  .max_lost = 3,
-                                  .fingerprint = ""};
-    struct json *document;
-
-    assert_int_equal(json_value_parse(&params, "{\"factors\":64,\"alpha\":0.5}", 26, NULL), ERR_OK);
-    request.params = params;
-    document = job_document_create(&request, now_ms);
-    assert_non_null(document);
-    json_value_destroy(params);
-    return document;
-}
-
-static void insert(struct job_store *store, const char *id)
-{
-    struct json *document = document_of(id, "shop");
-    struct err err;
-
-    if (job_store_insert(store, document, &err) != ERR_OK)
-        fail_msg("%s", err.message);
-    json_value_destroy(document);
-}
-
-static struct json *get(struct job_store *store, const char *id)
-{
-    struct json *document = NULL;
-    struct err err;
-
-    if (job_store_get(store, id, &document, &err) != ERR_OK)
-        fail_msg("%s", err.message);
-    return document;
-}
-
-static bool update(struct job_store *store, const char *id, int64_t fence, const char *key, const char *value)
-{
-    struct json *changes = json_value_new_object();
-    struct err err;
-    bool applied;
-
-    assert_true(json_value_set_text(changes, key, value));
-    if (job_store_update(store, id, fence, changes, &applied, &err) != ERR_OK)
-        fail_msg("%s", err.message);
-    json_value_destroy(changes);
-    return applied;
-}
-
-static void assert_json_equal(const struct json *a, const struct json *b)
-{
-    char *left = json_value_print(a, true, 0);
-    char *right = json_value_print(b, true, 0);
-
-    assert_string_equal(left, right);
-    free(left);
-    free(right);
-}
+enum { THREADS = 4, INSERTS = 25, RAISES = 50 };
 
 static void a_document_comes_back_as_it_was(void **state)
 {
-    struct job_store *store = store_of(state);
-    struct json *document = document_of("01J0000000000000000000000A", "shop");
+    struct job_store *store = store_fixture_store(state);
+    struct json *document = store_fixture_document("01J0000000000000000000000A", "shop");
     struct json *read;
 
     assert_int_equal(job_store_insert(store, document, NULL), ERR_OK);
-    read = get(store, "01J0000000000000000000000A");
-    assert_json_equal(document, read);
+    read = store_fixture_get(store, "01J0000000000000000000000A");
+    store_fixture_assert_equal(document, read);
     assert_string_equal(json_value_get_text(read, "created_at"), "2026-01-01T00:00:00.123Z");
     json_value_destroy(read);
     json_value_destroy(document);
@@ -186,139 +31,214 @@ static void a_document_comes_back_as_it_was(void **state)
 
 static void an_id_that_is_there_is_not_inserted_again(void **state)
 {
-    struct job_store *store = store_of(state);
-    struct json *document = document_of("01J0000000000000000000000B", "shop");
+    struct job_store *store = store_fixture_store(state);
+    struct json *document = store_fixture_document("01J0000000000000000000000B", "shop");
+    struct json *other = store_fixture_document("01J0000000000000000000000B", "other");
+    struct json *read;
 
     assert_int_equal(job_store_insert(store, document, NULL), ERR_OK);
-    assert_int_equal(job_store_insert(store, document, NULL), ERR_EXISTS);
+    assert_int_equal(job_store_insert(store, other, NULL), ERR_EXISTS);
+    read = store_fixture_get(store, "01J0000000000000000000000B");
+    assert_string_equal(json_value_get_text(read, "namespace"), "shop");
+    json_value_destroy(read);
+    json_value_destroy(other);
+    json_value_destroy(document);
+}
+
+static void a_document_without_an_id_is_refused(void **state)
+{
+    struct job_store *store = store_fixture_store(state);
+    struct json *document = store_fixture_parse("{\"state\":\"accepted\"}");
+
+    assert_int_equal(job_store_insert(store, document, NULL), ERR_ARGUMENT);
+    assert_true(json_value_set_text(document, "_id", ""));
+    assert_int_equal(job_store_insert(store, document, NULL), ERR_ARGUMENT);
     json_value_destroy(document);
 }
 
 static void what_is_not_there_is_not_found(void **state)
 {
-    struct job_store *store = store_of(state);
+    struct job_store *store = store_fixture_store(state);
     struct json *document = NULL;
 
     assert_int_equal(job_store_get(store, "01J000000000000000000000ZZ", &document, NULL), ERR_NOT_FOUND);
     assert_null(document);
     assert_int_equal(job_store_get_report(store, "01J000000000000000000000ZZ", &document, NULL), ERR_NOT_FOUND);
-    assert_false(update(store, "01J000000000000000000000ZZ", 5, "stage", "als"));
+    assert_false(store_fixture_update(store, "01J000000000000000000000ZZ", 5, "stage", "als"));
+    assert_int_equal(job_store_get(store, "01J000000000000000000000ZZ", &document, NULL), ERR_NOT_FOUND);
 }
 
 static void an_older_fence_changes_nothing(void **state)
 {
-    struct job_store *store = store_of(state);
+    struct job_store *store = store_fixture_store(state);
     struct json *read;
     int64_t fence;
 
-    insert(store, "01J0000000000000000000000C");
-    assert_true(update(store, "01J0000000000000000000000C", 1767225600000, "stage", "fetch"));
-    assert_false(update(store, "01J0000000000000000000000C", 1767225599999, "stage", "zombie"));
-    assert_true(update(store, "01J0000000000000000000000C", 1767225600000, "stage", "als"));
-    read = get(store, "01J0000000000000000000000C");
+    store_fixture_insert(store, "01J0000000000000000000000C");
+    assert_true(store_fixture_update(store, "01J0000000000000000000000C", 1767225600000, "stage", "fetch"));
+    assert_false(store_fixture_update(store, "01J0000000000000000000000C", 1767225599999, "stage", "zombie"));
+    assert_true(store_fixture_update(store, "01J0000000000000000000000C", 1767225600000, "stage", "als"));
+    read = store_fixture_get(store, "01J0000000000000000000000C");
     assert_string_equal(json_value_get_text(read, "stage"), "als");
     assert_true(json_value_get_int64(read, "fence", &fence));
     assert_int_equal(fence, 1767225600000);
     json_value_destroy(read);
 }
 
+static void an_update_changes_what_it_names_and_the_fence_alone(void **state)
+{
+    struct job_store *store = store_fixture_store(state);
+    struct json *expected = store_fixture_document("01J0000000000000000000001C", "shop");
+    struct json *changes = store_fixture_parse("{\"state\":\"running\",\"progress\":0.25,\"result\":{\"users\":3},"
+                                               "\"worker\":\"w\",\"started_at\":\"2026-01-01T00:00:05.000Z\"}");
+    struct json *read;
+    bool applied;
+
+    assert_int_equal(job_store_insert(store, expected, NULL), ERR_OK);
+    assert_int_equal(job_store_update(store, "01J0000000000000000000001C", 9, changes, &applied, NULL), ERR_OK);
+    assert_true(applied);
+    assert_true(json_value_merge(expected, changes) && json_value_set_int(expected, "fence", 9));
+    read = store_fixture_get(store, "01J0000000000000000000001C");
+    store_fixture_assert_equal(expected, read);
+    json_value_destroy(read);
+    json_value_destroy(changes);
+    json_value_destroy(expected);
+}
+
 static void a_terminal_document_stays_as_it_is(void **state)
 {
     static const char *const terminal[] = {"succeeded", "dead", "cancelled", "superseded"};
-    struct job_store *store = store_of(state);
+    struct job_store *store = store_fixture_store(state);
     char id[JOB_ID_BYTES];
 
     for (int i = 0; i < 4; i++) {
+        struct json *read;
+
         (void)snprintf(id, sizeof id, "01J000000000000000000000D%d", i);
-        insert(store, id);
-        assert_true(update(store, id, 5, "state", terminal[i]));
-        assert_false(update(store, id, 6, "state", "running"));
+        store_fixture_insert(store, id);
+        assert_true(store_fixture_update(store, id, 5, "state", terminal[i]));
+        assert_false(store_fixture_update(store, id, 6, "state", "running"));
+        read = store_fixture_get(store, id);
+        assert_string_equal(json_value_get_text(read, "state"), terminal[i]);
+        json_value_destroy(read);
     }
 }
 
 static void only_accepted_documents_are_deleted(void **state)
 {
-    struct job_store *store = store_of(state);
+    struct job_store *store = store_fixture_store(state);
     struct json *read = NULL;
 
-    insert(store, "01J0000000000000000000000E");
-    insert(store, "01J0000000000000000000000F");
-    assert_true(update(store, "01J0000000000000000000000F", 0, "state", "queued"));
+    store_fixture_insert(store, "01J0000000000000000000000E");
+    store_fixture_insert(store, "01J0000000000000000000000F");
+    assert_true(store_fixture_update(store, "01J0000000000000000000000F", 0, "state", "queued"));
     assert_int_equal(job_store_delete_accepted(store, "01J0000000000000000000000E", NULL), ERR_OK);
     assert_int_equal(job_store_delete_accepted(store, "01J0000000000000000000000F", NULL), ERR_OK);
+    assert_int_equal(job_store_delete_accepted(store, "01J0000000000000000000000E", NULL), ERR_OK);
     assert_int_equal(job_store_get(store, "01J0000000000000000000000E", &read, NULL), ERR_NOT_FOUND);
-    json_value_destroy(get(store, "01J0000000000000000000000F"));
-}
-
-static bool put_report(struct job_store *store, const char *id, const char *shop, int64_t fence, int64_t at_ms,
-                       bool published, const char *text)
-{
-    struct json *report = json_value_new_object();
-    struct err err;
-    bool applied;
-
-    assert_true(json_value_set_text(report, "type", "homepage_and_similar_products") &&
-                json_value_set_text(report, "namespace", shop) && job_document_set_time(report, "created_at", at_ms) &&
-                json_value_set_bool(report, "published", published) && json_value_set_text(report, "text", text));
-    if (job_store_put_report(store, id, fence, report, &applied, &err) != ERR_OK)
-        fail_msg("%s", err.message);
-    json_value_destroy(report);
-    return applied;
+    json_value_destroy(store_fixture_get(store, "01J0000000000000000000000F"));
 }
 
 static void a_report_of_an_older_fence_changes_nothing(void **state)
 {
-    struct job_store *store = store_of(state);
+    struct job_store *store = store_fixture_store(state);
+    struct json *expected =
+        store_fixture_parse("{\"text\":\"second\",\"_id\":\"01J0000000000000000000000G\",\"fence\":8}");
     struct json *report = NULL;
 
-    assert_true(put_report(store, "01J0000000000000000000000G", "fenced", 7, now_ms, true, "first"));
-    assert_false(put_report(store, "01J0000000000000000000000G", "fenced", 6, now_ms, true, "zombie"));
-    assert_true(put_report(store, "01J0000000000000000000000G", "fenced", 8, now_ms, true, "second"));
+    assert_true(store_fixture_put_report(store, "01J0000000000000000000000G", 7, "{\"text\":\"first\",\"old\":1}"));
+    assert_false(store_fixture_put_report(store, "01J0000000000000000000000G", 6, "{\"text\":\"zombie\"}"));
+    assert_true(store_fixture_put_report(store, "01J0000000000000000000000G", 8, "{\"text\":\"second\"}"));
     assert_int_equal(job_store_get_report(store, "01J0000000000000000000000G", &report, NULL), ERR_OK);
-    assert_string_equal(json_value_get_text(report, "text"), "second");
-    assert_string_equal(json_value_get_text(report, "_id"), "01J0000000000000000000000G");
+    store_fixture_assert_equal(expected, report);
     json_value_destroy(report);
+    json_value_destroy(expected);
+}
+
+static void put_run(struct job_store *store, const char *id, const char *shop, int second, bool published)
+{
+    char report[256];
+
+    (void)snprintf(report, sizeof report,
+                   "{\"type\":\"homepage_and_similar_products\",\"namespace\":\"%s\",\"published\":%s,"
+                   "\"created_at\":\"2026-01-01T00:00:%02dZ\"}",
+                   shop, published ? "true" : "false", second);
+    assert_true(store_fixture_put_report(store, id, 1, report));
 }
 
 static void the_last_published_report_of_a_shop_is_found(void **state)
 {
-    struct job_store *store = store_of(state);
+    struct job_store *store = store_fixture_store(state);
     struct json *report = NULL;
 
-    assert_true(put_report(store, "01J0000000000000000000000H", "shop-a", 1, now_ms, true, "old"));
-    assert_true(put_report(store, "01J0000000000000000000000J", "shop-a", 1, now_ms + 1000, true, "new"));
-    assert_true(put_report(store, "01J0000000000000000000000K", "shop-a", 1, now_ms + 2000, false, "dry"));
-    assert_true(put_report(store, "01J0000000000000000000000M", "shop-b", 1, now_ms + 3000, true, "other shop"));
+    put_run(store, "01J0000000000000000000000J", "shop-a", 2, true);
+    put_run(store, "01J0000000000000000000000H", "shop-a", 1, true);
+    put_run(store, "01J0000000000000000000000K", "shop-a", 3, false);
+    put_run(store, "01J0000000000000000000000M", "shop-b", 4, true);
     assert_int_equal(job_store_last_published(store, JOB_HOMEPAGE_AND_SIMILAR_PRODUCTS, "shop-a", &report, NULL),
                      ERR_OK);
-    assert_string_equal(json_value_get_text(report, "text"), "new");
+    assert_string_equal(json_value_get_text(report, "_id"), "01J0000000000000000000000J");
     json_value_destroy(report);
     assert_int_equal(job_store_last_published(store, JOB_CROSS_SELL, "shop-a", &report, NULL), ERR_NOT_FOUND);
+    assert_null(report);
+}
+
+static void assert_page(struct job_store *store, const char *job_state, const char *type, const char *before, int limit,
+                        const char *ends)
+{
+    struct json *page = NULL;
+    size_t count = strlen(ends);
+
+    assert_int_equal(job_store_list(store, job_state, type, before, limit, &page, NULL), ERR_OK);
+    assert_int_equal(json_value_count(page), count);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(json_value_get_text(json_value_at(page, i), "_id")[JOB_ID_BYTES - 2], ends[i]);
+    json_value_destroy(page);
 }
 
 static void jobs_are_listed_newest_first_with_a_cursor(void **state)
 {
-    struct job_store *store = store_of(state);
+    struct job_store *store = store_fixture_store(state);
     struct json *page = NULL;
     char id[JOB_ID_BYTES];
 
     for (int i = 0; i < 5; i++) {
         (void)snprintf(id, sizeof id, "01Z000000000000000000000L%d", i);
-        insert(store, id);
+        store_fixture_insert(store, id);
     }
-    assert_int_equal(job_store_list(store, "accepted", NULL, NULL, 3, &page, NULL), ERR_OK);
-    assert_int_equal(json_value_count(page), 3);
-    assert_string_equal(json_value_get_text(json_value_at(page, 0), "_id"), "01Z000000000000000000000L4");
-    assert_string_equal(json_value_get_text(json_value_at(page, 2), "_id"), "01Z000000000000000000000L2");
-    json_value_destroy(page);
-    assert_int_equal(job_store_list(store, "accepted", "homepage_and_similar_products", "01Z000000000000000000000L2", 2,
-                                    &page, NULL),
-                     ERR_OK);
-    assert_string_equal(json_value_get_text(json_value_at(page, 0), "_id"), "01Z000000000000000000000L1");
-    json_value_destroy(page);
-    assert_int_equal(job_store_list(store, NULL, "warehouse", NULL, 2, &page, NULL), ERR_OK);
-    assert_int_equal(json_value_count(page), 0);
-    json_value_destroy(page);
+    assert_page(store, "accepted", NULL, NULL, 3, "432");
+    assert_page(store, "accepted", "homepage_and_similar_products", "01Z000000000000000000000L2", 2, "10");
+    assert_true(store_fixture_update(store, "01Z000000000000000000000L3", 1, "state", "queued"));
+    assert_page(store, NULL, NULL, NULL, 3, "432");
+    assert_page(store, "accepted", NULL, NULL, 3, "421");
+    assert_page(store, NULL, "warehouse", NULL, 2, "");
+    assert_int_equal(job_store_list(store, NULL, NULL, NULL, 0, &page, NULL), ERR_ARGUMENT);
+    assert_null(page);
+}
+
+static void times_are_kept_in_one_form_and_others_refused(void **state)
+{
+    struct job_store *store = store_fixture_store(state);
+    struct json *document = store_fixture_document("01J0000000000000000000001A", "shop");
+    struct json *changes = store_fixture_parse("{\"started_at\":\"yesterday\"}");
+    struct json *read;
+    bool applied = true;
+    struct err err;
+
+    assert_true(json_value_set_text(document, "run_at", "2026-01-01T02:30:00.5+02:30"));
+    assert_true(json_value_set_text(document, "queued_at", "1970-01-01T00:00:00Z"));
+    assert_int_equal(job_store_insert(store, document, NULL), ERR_OK);
+    read = store_fixture_get(store, "01J0000000000000000000001A");
+    assert_string_equal(json_value_get_text(read, "run_at"), "2026-01-01T00:00:00.500Z");
+    assert_string_equal(json_value_get_text(read, "queued_at"), "1970-01-01T00:00:00.000Z");
+    json_value_destroy(read);
+    assert_int_equal(job_store_update(store, "01J0000000000000000000001A", 1, changes, &applied, &err), ERR_FORMAT);
+    assert_false(applied);
+    assert_non_null(strstr(err.message, "started_at"));
+    assert_true(json_value_set_int(document, "started_at", 5));
+    assert_int_equal(job_store_insert(store, document, NULL), ERR_FORMAT);
+    json_value_destroy(changes);
+    json_value_destroy(document);
 }
 
 struct writer {
@@ -337,7 +257,7 @@ static void *write_many(void *data)
         struct json *document;
 
         (void)snprintf(id, sizeof id, "01K00000000000000000%02d%04d", writer->number, i);
-        document = document_of(id, "threads");
+        document = store_fixture_document(id, "threads");
         writer->made += job_store_insert(writer->store, document, NULL) == ERR_OK;
         (void)snprintf(id, sizeof id, "01K0000000000000000099%04d", i);
         (void)json_value_set_text(document, "_id", id);
@@ -347,140 +267,187 @@ static void *write_many(void *data)
     return NULL;
 }
 
-static void threads_write_side_by_side(void **state)
+/* Fences of all threads in turn, upwards: the highest must be what stays. */
+static void *raise_fences(void *data)
+{
+    struct writer *writer = data;
+
+    for (int i = 0; i < RAISES; i++) {
+        struct json *report = json_value_new_object();
+        int64_t fence = i * THREADS + writer->number;
+        bool applied;
+
+        writer->made +=
+            json_value_set_int(report, "of", fence) &&
+            job_store_put_report(writer->store, "01K00000000000000000000RRR", fence, report, &applied, NULL) == ERR_OK;
+        writer->first +=
+            job_store_update(writer->store, "01K00000000000000000000RRR", fence, report, &applied, NULL) == ERR_OK;
+        json_value_destroy(report);
+    }
+    return NULL;
+}
+
+static void run_threads(struct job_store *store, void *(*work)(void *), int *made, int *first)
 {
     struct writer writers[THREADS];
     pthread_t threads[THREADS];
-    int made = 0;
-    int first = 0;
 
+    *made = 0;
+    *first = 0;
     for (int i = 0; i < THREADS; i++) {
-        writers[i] = (struct writer){.store = store_of(state), .number = i};
-        assert_int_equal(pthread_create(&threads[i], NULL, write_many, &writers[i]), 0);
+        writers[i] = (struct writer){.store = store, .number = i};
+        assert_int_equal(pthread_create(&threads[i], NULL, work, &writers[i]), 0);
     }
     for (int i = 0; i < THREADS; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
-        made += writers[i].made;
-        first += writers[i].first;
+        *made += writers[i].made;
+        *first += writers[i].first;
     }
+}
+
+static void threads_insert_side_by_side_and_each_id_once(void **state)
+{
+    int made;
+    int first;
+
+    run_threads(store_fixture_store(state), write_many, &made, &first);
     assert_int_equal(made, THREADS * INSERTS);
     assert_int_equal(first, INSERTS);
 }
 
+static void of_threads_that_race_the_highest_fence_stays(void **state)
+{
+    struct job_store *store = store_fixture_store(state);
+    struct json *read = NULL;
+    int64_t fence = 0;
+    int64_t of = 0;
+    int made;
+    int first;
+
+    store_fixture_insert(store, "01K00000000000000000000RRR");
+    run_threads(store, raise_fences, &made, &first);
+    assert_int_equal(made, THREADS * RAISES);
+    assert_int_equal(first, THREADS * RAISES);
+    assert_int_equal(job_store_get_report(store, "01K00000000000000000000RRR", &read, NULL), ERR_OK);
+    assert_true(json_value_get_int64(read, "fence", &fence) && json_value_get_int64(read, "of", &of));
+    assert_int_equal(fence, THREADS * RAISES - 1);
+    assert_int_equal(of, fence);
+    json_value_destroy(read);
+    read = store_fixture_get(store, "01K00000000000000000000RRR");
+    assert_true(json_value_get_int64(read, "fence", &fence) && json_value_get_int64(read, "of", &of));
+    assert_int_equal(fence, THREADS * RAISES - 1);
+    assert_int_equal(of, fence);
+    json_value_destroy(read);
+}
+
 static void a_store_that_answers_is_alive(void **state)
 {
-    assert_int_equal(job_store_ping(store_of(state), NULL), ERR_OK);
+    assert_int_equal(job_store_ping(store_fixture_store(state), NULL), ERR_OK);
 }
 
-static void an_unknown_url_is_refused(void **state)
+static void the_kind_is_told(void **state)
 {
-    struct job_store *store = NULL;
-    struct err err;
+    struct store_fixture *fixture = store_fixture_of(state);
 
-    (void)state;
-    assert_int_equal(job_store_open(&store, "postgres://x", RETENTION_DAYS, &err), ERR_CONFIG);
-    assert_int_equal(job_store_open(&store, "mongodb://", RETENTION_DAYS, &err), ERR_CONFIG);
-    assert_int_equal(job_store_open(&store, "sqlite:/nonexistent/folder/x.db", RETENTION_DAYS, &err), ERR_UNAVAILABLE);
-    assert_non_null(strstr(err.message, "/nonexistent/folder/x.db"));
-    assert_null(store);
+    assert_string_equal(job_store_kind(fixture->store), fixture->server.pid != 0 ? "mongodb" : "sqlite");
 }
 
-static void a_damaged_file_is_told(void **state)
-{
-    struct fixture fixture = {0};
-    struct job_store *store = NULL;
-    char url[160];
-    struct err err;
-    FILE *file;
-
-    (void)state;
-    make_path(&fixture);
-    file = fopen(fixture.path, "w");
-    assert_non_null(file);
-    for (int i = 0; i < 4096; i++)
-        (void)fputs("this is no database ", file);
-    assert_int_equal(fclose(file), 0);
-    (void)snprintf(url, sizeof url, "sqlite:%s", fixture.path);
-    assert_int_equal(job_store_open(&store, url, RETENTION_DAYS, &err), ERR_FORMAT);
-    (void)unlink(fixture.path);
-}
-
-static void two_handles_share_a_file(void **state)
-{
-    struct fixture *fixture = *state;
-    struct job_store *other = open_sqlite(fixture);
-    struct json *read;
-
-    insert(fixture->store, "01J0000000000000000000000N");
-    assert_true(update(other, "01J0000000000000000000000N", 3, "stage", "als"));
-    read = get(fixture->store, "01J0000000000000000000000N");
-    assert_string_equal(json_value_get_text(read, "stage"), "als");
-    json_value_destroy(read);
-    job_store_close(other);
-}
-
-static void a_store_that_is_away_is_told_and_found_again(void **state)
-{
-    struct fixture *fixture = *state;
-    struct job_store *store = store_of(state);
-    struct json *document = document_of("01J0000000000000000000000P", "shop");
-
-    insert(store, "01J0000000000000000000000Q");
-    server_kill(&fixture->server);
-    assert_int_equal(job_store_insert(store, document, NULL), ERR_UNAVAILABLE);
-    assert_true(server_restart(&fixture->server));
-    /* what was acknowledged before the kill is there */
-    json_value_destroy(get(store, "01J0000000000000000000000Q"));
-    assert_int_equal(job_store_insert(store, document, NULL), ERR_OK);
-    json_value_destroy(document);
-}
-
+/* Whatever JSON can hold, in a job's document and in a report. */
 static void both_stores_give_equal_documents(void **state)
 {
-    struct job_store *mongo = store_of(state);
-    struct fixture fixture = {0};
-    struct job_store *sqlite;
-    struct json *left;
-    struct json *right;
+    static const char rich[] =
+        "{\"_id\":\"01J0000000000000000000000R\",\"state\":\"running\",\"type\":\"cross_sell\",\"namespace\":\"s\","
+        "\"created_at\":\"2026-01-01T00:00:00.001Z\",\"finished_at\":null,\"small\":-1,\"large\":9007199254740993,"
+        "\"least\":-9223372036854775808,\"zero\":0.0,\"tenth\":0.1,\"huge\":1e300,\"tiny\":-2.5e-300,\"whole\":3.0,"
+        "\"truth\":true,\"untruth\":false,\"empty\":\"\",\"text\":\"\\u00e4\\ud83d\\ude00 \\\"q\\\" \\\\ \\n\","
+        "\"nul\":\"a\\u0000b\",\"list\":[],\"object\":{},\"nested\":[{\"a\":[1,[2.5,null]],\"when_at\":\"no time\"}],"
+        "\"dollar\":{\"$date\":\"y\",\"$numberLong\":\"z\",\"a.b\":1}}";
+    struct job_store *mongo = store_fixture_store(state);
+    struct store_fixture fixture = {0};
+    struct json *document = store_fixture_parse(rich);
+    struct job_store *stores[2] = {mongo, NULL};
+    struct json *jobs[2];
+    struct json *reports[2];
 
-    make_path(&fixture);
-    sqlite = open_sqlite(&fixture);
-    insert(mongo, "01J0000000000000000000000R");
-    insert(sqlite, "01J0000000000000000000000R");
-    assert_true(update(mongo, "01J0000000000000000000000R", 1767225600001, "started_at", "2026-01-01T00:00:05.000Z"));
-    assert_true(update(sqlite, "01J0000000000000000000000R", 1767225600001, "started_at", "2026-01-01T00:00:05.000Z"));
-    left = get(mongo, "01J0000000000000000000000R");
-    right = get(sqlite, "01J0000000000000000000000R");
-    assert_json_equal(left, right);
-    json_value_destroy(left);
-    json_value_destroy(right);
-    job_store_close(sqlite);
-    (void)unlink(fixture.path);
+    store_fixture_make_folder(&fixture);
+    stores[1] = store_fixture_open(fixture.url, STORE_FIXTURE_RETENTION_DAYS);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(job_store_insert(stores[i], document, NULL), ERR_OK);
+        assert_true(store_fixture_update(stores[i], "01J0000000000000000000000R", 1767225600001, "started_at",
+                                         "2026-01-01T00:00:05Z"));
+        jobs[i] = store_fixture_get(stores[i], "01J0000000000000000000000R");
+        assert_true(store_fixture_put_report(stores[i], "01J0000000000000000000000R", 3, rich));
+        assert_int_equal(job_store_get_report(stores[i], "01J0000000000000000000000R", &reports[i], NULL), ERR_OK);
+    }
+    store_fixture_assert_equal(jobs[0], jobs[1]);
+    store_fixture_assert_equal(reports[0], reports[1]);
+    assert_true(json_value_set_text(document, "started_at", "2026-01-01T00:00:05.000Z") &&
+                json_value_set_int(document, "fence", 1767225600001));
+    store_fixture_assert_equal(jobs[0], document);
+    for (int i = 0; i < 2; i++) {
+        json_value_destroy(jobs[i]);
+        json_value_destroy(reports[i]);
+    }
+    json_value_destroy(document);
+    job_store_close(stores[1]);
+    store_fixture_remove(&fixture);
+}
+
+static bson_type_t type_of(const bson_t *bson, const char *key)
+{
+    bson_iter_t iter;
+
+    return bson_iter_init_find(&iter, bson, key) ? bson_iter_type(&iter) : BSON_TYPE_EOD;
+}
+
+/* What others find in MongoDB: dates to compare with, a fence of 64 bits. */
+static void times_are_dates_in_mongodb(void **state)
+{
+    struct store_fixture *fixture = store_fixture_of(state);
+    struct job_store_mongo_client *client = NULL;
+    struct job_store_mongo_session session;
+    mongoc_cursor_t *cursor;
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8("01J0000000000000000000001R"));
+    const bson_t *bson;
+
+    store_fixture_insert(fixture->store, "01J0000000000000000000001R");
+    assert_int_equal(job_store_mongo_client_create(&client, fixture->url, STORE_FIXTURE_RETENTION_DAYS, NULL), ERR_OK);
+    assert_int_equal(job_store_mongo_client_begin(&session, client, "jobs", NULL), ERR_OK);
+    cursor = mongoc_collection_find_with_opts(session.collection, filter, NULL, NULL);
+    assert_true(mongoc_cursor_next(cursor, &bson));
+    assert_int_equal(type_of(bson, "created_at"), BSON_TYPE_DATE_TIME);
+    assert_int_equal(type_of(bson, "finished_at"), BSON_TYPE_NULL);
+    assert_int_equal(type_of(bson, "fence"), BSON_TYPE_INT64);
+    assert_int_equal(type_of(bson, "state"), BSON_TYPE_UTF8);
+    mongoc_cursor_destroy(cursor);
+    bson_destroy(filter);
+    job_store_mongo_client_end(&session);
+    job_store_mongo_client_destroy(client);
 }
 
 #define COMMON_TESTS                                                                                                 \
     cmocka_unit_test(a_document_comes_back_as_it_was), cmocka_unit_test(an_id_that_is_there_is_not_inserted_again),  \
-        cmocka_unit_test(what_is_not_there_is_not_found), cmocka_unit_test(an_older_fence_changes_nothing),          \
+        cmocka_unit_test(a_document_without_an_id_is_refused), cmocka_unit_test(what_is_not_there_is_not_found),     \
+        cmocka_unit_test(an_older_fence_changes_nothing),                                                            \
+        cmocka_unit_test(an_update_changes_what_it_names_and_the_fence_alone),                                       \
         cmocka_unit_test(a_terminal_document_stays_as_it_is), cmocka_unit_test(only_accepted_documents_are_deleted), \
         cmocka_unit_test(a_report_of_an_older_fence_changes_nothing),                                                \
         cmocka_unit_test(the_last_published_report_of_a_shop_is_found),                                              \
-        cmocka_unit_test(jobs_are_listed_newest_first_with_a_cursor), cmocka_unit_test(threads_write_side_by_side),  \
-        cmocka_unit_test(a_store_that_answers_is_alive)
+        cmocka_unit_test(jobs_are_listed_newest_first_with_a_cursor),                                                \
+        cmocka_unit_test(times_are_kept_in_one_form_and_others_refused),                                             \
+        cmocka_unit_test(threads_insert_side_by_side_and_each_id_once),                                              \
+        cmocka_unit_test(of_threads_that_race_the_highest_fence_stays),                                              \
+        cmocka_unit_test(a_store_that_answers_is_alive), cmocka_unit_test(the_kind_is_told)
 
 int main(void)
 {
-    const struct CMUnitTest sqlite_tests[] = {
-        COMMON_TESTS,
-        cmocka_unit_test(two_handles_share_a_file),
-        cmocka_unit_test(an_unknown_url_is_refused),
-        cmocka_unit_test(a_damaged_file_is_told),
-    };
+    const struct CMUnitTest sqlite_tests[] = {COMMON_TESTS};
     const struct CMUnitTest mongo_tests[] = {
         COMMON_TESTS,
         cmocka_unit_test(both_stores_give_equal_documents),
-        cmocka_unit_test(a_store_that_is_away_is_told_and_found_again),
+        cmocka_unit_test(times_are_dates_in_mongodb),
     };
-    int failed = cmocka_run_group_tests_name("sqlite", sqlite_tests, start_sqlite, stop);
+    int failed = cmocka_run_group_tests_name("sqlite", sqlite_tests, store_fixture_start_sqlite, store_fixture_stop);
 
-    return failed + cmocka_run_group_tests_name("mongodb", mongo_tests, start_mongo, stop);
+    return failed + cmocka_run_group_tests_name("mongodb", mongo_tests, store_fixture_start_mongo, store_fixture_stop);
 }

@@ -25,6 +25,7 @@ struct bench {
     int ready;
     int lost;
     int closed;
+    int wakes;
     struct err lost_err;
     bool close_on_ready;
     bool close_on_lost;
@@ -34,6 +35,7 @@ struct bench {
 struct answer {
     struct bench *bench;
     int calls;
+    int lost; /* the bench's, when it was called */
     enum err_code code;
     bool has_reply;
     int64_t number;
@@ -76,6 +78,7 @@ static void on_answer(void *context, const struct redis_reply *reply, const stru
     const char *text = err != NULL ? err->message : redis_reply_text(reply);
 
     answer->calls++;
+    answer->lost = answer->bench->lost;
     answer->code = err != NULL ? err->code : ERR_OK;
     answer->has_reply = reply != NULL;
     (void)redis_reply_to_int64(reply, &answer->number);
@@ -84,7 +87,9 @@ static void on_answer(void *context, const struct redis_reply *reply, const stru
 
 static void on_wake(uv_timer_t *timer)
 {
-    (void)timer;
+    struct bench *bench = timer->data;
+
+    bench->wakes++;
 }
 
 /* Runs the loop until *counter reaches `wanted`. */
@@ -198,6 +203,7 @@ static void redis_down_at_the_start_is_waited_for(void **state)
     open_url(bench, bench->server.url, 0);
     wait_for(bench, &bench->lost, 1);
     assert_int_equal(bench->lost_err.code, ERR_UNAVAILABLE);
+    wait_for(bench, &bench->wakes, bench->wakes + 1000 / WAKE_MS); /* a few tries more */
     assert_true(server_restart(&bench->server));
     wait_for(bench, &bench->ready, 1);
     assert_int_equal(bench->lost, 1); /* each further try that fails is not told */
@@ -218,6 +224,7 @@ static void a_killed_redis_answers_what_was_pending_once_and_is_found_again(void
     assert_false(redis_async_is_ready(bench->redis));
     wait_for(bench, &behind.calls, 1);
     assert_int_equal(blocked.code, ERR_NETWORK);
+    assert_int_equal(blocked.lost, 1); /* on_state came first */
     assert_int_equal(behind.code, ERR_NETWORK);
     assert_int_equal(ask(bench, &behind, "PING", NULL), ERR_UNAVAILABLE);
     assert_true(server_restart(&bench->server));
@@ -635,6 +642,7 @@ static int open_bench(void **state)
     if (bench == NULL || !server_start_redis(&bench->server, NULL) || uv_loop_init(&bench->loop) != 0 ||
         uv_timer_init(&bench->loop, &bench->wake) != 0)
         return -1;
+    bench->wake.data = bench;
     return uv_timer_start(&bench->wake, on_wake, WAKE_MS, WAKE_MS);
 }
 

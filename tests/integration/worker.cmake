@@ -5,4 +5,6 @@ function(recfleet_worker_test name)
   add_dependencies(test_${name} recfleet-worker)
 endfunction()
 
-recfleet_worker_test(once)
+foreach(part IN ITEMS once worker kills)
+  recfleet_worker_test(${part})
+endforeach()

@@ -164,7 +164,7 @@ bool http_probe_is_closed(struct http_probe *probe)
     char byte;
 
     return probe->input_length == 0 && poll(&waited, 1, HTTP_PROBE_TIMEOUT_MS) > 0 &&
-           recv(probe->fd, &byte, 1, MSG_PEEK) <= 0;
+           recv(probe->fd, &byte, 1, MSG_PEEK) == 0;
 }
 
 bool http_probe_once(int port, const char *method, const char *path, const char *headers, const char *body,

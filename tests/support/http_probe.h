@@ -44,7 +44,7 @@ void http_probe_answer_fini(struct http_probe_answer *answer);
 /* A header's value, copied to value[size]; false where there is none. */
 bool http_probe_header(const struct http_probe_answer *answer, const char *name, char *value, size_t size);
 
-/* Whether the peer closes its side before the deadline, with nothing left to read. */
+/* Whether the peer ends its side in good order (no reset) before the deadline, with nothing left to read. */
 bool http_probe_is_closed(struct http_probe *probe);
 
 /* One request on a connection of its own. */

@@ -27,7 +27,8 @@ bool mongo_server_start(struct test_server *server)
     const char *program = mongo_server_program();
     char port[16];
     char folder[SERVER_TEXT_BYTES + 8];
-    const char *argv[] = {program, "--host", "127.0.0.1", "--port", port, "--storage-path", folder, NULL};
+    const char *argv[] = {
+        program, "--host", "127.0.0.1", "--port", port, "--storage-path", folder, "--enable-test-commands", NULL};
 
     if (program == NULL || !server_prepare(server))
         return false;

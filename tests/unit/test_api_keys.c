@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -47,6 +48,24 @@ static void the_one_key_may_do_everything(void **state)
     assert_int_equal(scopes, API_SCOPE_NONE);
     assert_null(api_keys_find(keys, "secret ", &scopes));
     assert_null(api_keys_find(keys, "", &scopes));
+    api_keys_destroy(keys);
+}
+
+/* Some of these share their hash's first byte or two with the key's. */
+static void no_other_text_passes(void **state)
+{
+    struct api_keys *keys;
+    unsigned scopes;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(api_keys_create(&keys, "secret", NULL, &err), ERR_OK);
+    for (int i = 0; i < 200000; i++) {
+        char text[16];
+
+        (void)snprintf(text, sizeof text, "k%d", i);
+        assert_null(api_keys_find(keys, text, &scopes));
+    }
     api_keys_destroy(keys);
 }
 
@@ -113,6 +132,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_one_key_may_do_everything),
+        cmocka_unit_test(no_other_text_passes),
         cmocka_unit_test(keys_of_a_file_have_their_names_and_scopes),
         cmocka_unit_test(a_wrong_file_is_refused_with_what_is_wrong),
         cmocka_unit_test(without_any_key_nothing_starts),

@@ -119,10 +119,9 @@ static enum err_code hand_over(struct cms_pager *pager, const struct json *rows,
  */
 static bool is_end(const struct cms_pager *pager, const int64_t *keys, size_t count)
 {
-    int64_t offset_before = pager->end - (int64_t)pager->key_count;
-    bool is_same = count == pager->key_count && pager->offset > offset_before;
+    bool is_same = count == pager->last_count && pager->offset > pager->last_offset;
 
-    return count > 0 && keys[count - 1] == pager->keys[pager->key_count - 1] && !is_same;
+    return count > 0 && keys[count - 1] == pager->last_key && !is_same;
 }
 
 /* The list must be somewhere, but not for ever somewhere else. */
@@ -139,11 +138,30 @@ static void request_idle(struct cms_pager *pager)
     request_next(pager, CMS_OVERLAP_ROWS);
 }
 
+static void remember_page(struct cms_pager *pager, int64_t last_key, size_t count)
+{
+    pager->end = pager->offset + (int64_t)count;
+    pager->last_offset = pager->offset;
+    pager->last_count = count;
+    pager->last_key = last_key;
+}
+
+/* Nothing new: `keys` of the page before stay, for they may reach further down. */
+static void pass_page(struct cms_pager *pager, const int64_t *keys, size_t count)
+{
+    bool ends = is_end(pager, keys, count);
+
+    remember_page(pager, keys[count - 1], count);
+    if (ends)
+        pager->state = CMS_PAGER_DONE;
+    else
+        request_idle(pager);
+}
+
 /* Takes keys. */
 static void accept_page(struct cms_pager *pager, const struct json *rows, int64_t *keys, size_t overlap)
 {
     size_t count = json_value_count(rows);
-    bool ends = count == overlap && is_end(pager, keys, count);
     struct err err;
 
     free(pager->keys);
@@ -153,16 +171,10 @@ static void accept_page(struct cms_pager *pager, const struct json *rows, int64_
         fail(pager, &err);
         return;
     }
-    pager->end = pager->offset + (int64_t)count;
-    if (ends) {
-        pager->state = CMS_PAGER_DONE;
-    } else if (count == overlap) {
-        request_idle(pager);
-    } else {
-        pager->pages++;
-        pager->idle = 0;
-        request_next(pager, CMS_OVERLAP_ROWS);
-    }
+    pager->pages++;
+    pager->idle = 0;
+    remember_page(pager, keys[count - 1], count);
+    request_next(pager, CMS_OVERLAP_ROWS);
 }
 
 static enum err_code match_page(struct cms_pager *pager, const struct json *rows, struct err *err)
@@ -179,12 +191,15 @@ static enum err_code match_page(struct cms_pager *pager, const struct json *rows
     }
     for (size_t i = 0; i < count; i++)
         keys[i] = key_of(json_value_at(rows, i));
-    if (pager->end == 0 || page_overlap_find(pager->keys, pager->key_count, keys, count, scratch, &overlap)) {
-        accept_page(pager, rows, keys, overlap);
-    } else {
-        free(keys);
+    if (pager->end > 0 && !page_overlap_find(pager->keys, pager->key_count, keys, count, scratch, &overlap)) {
         look_further_back(pager);
+    } else if (overlap == count) {
+        pass_page(pager, keys, count);
+    } else {
+        accept_page(pager, rows, keys, overlap);
+        keys = NULL; /* now the pager's */
     }
+    free(keys);
     free(scratch);
     return ERR_OK;
 }

@@ -38,11 +38,14 @@ struct cms_pager {
     int64_t offset; /* of the request */
     int64_t back;   /* how far before `end` the request begins */
     int retries;    /* of this request */
-    int64_t *keys;  /* of the last page's rows */
+    int64_t *keys;  /* of the rows of the last page that brought something new */
     size_t key_count;
-    int idle;     /* pages in a row that brought nothing new, and yet were not the end */
-    size_t rows;  /* handed over */
-    size_t pages; /* that brought something new */
+    int64_t last_offset; /* of the last page, new or not: where it began, */
+    size_t last_count;   /* how many rows it had, */
+    int64_t last_key;    /* and its last row */
+    int idle;            /* pages in a row that brought nothing new, and yet were not the end */
+    size_t rows;         /* handed over */
+    size_t pages;        /* that brought something new */
     size_t retries_total;
     struct err err; /* of FAILED */
 };
