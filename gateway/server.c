@@ -116,19 +116,28 @@ static void end(struct server *server, const char *signal_name)
 
 /* Events */
 
-static void reload_keys(struct server *server)
+/* What cannot be read leaves that of before in force. */
+static void reload_files(struct server *server)
 {
     const struct gateway_settings *settings = server->settings;
     struct api_keys *keys;
+    struct shops *shops;
     struct err err;
 
-    if (api_keys_create(&keys, settings->api_key, settings->api_keys_file, &err) != ERR_OK) {
-        log_err("keys.reload_failed", &err); /* those of before stay */
-        return;
+    if (api_keys_create(&keys, settings->api_key, settings->api_keys_file, &err) == ERR_OK) {
+        api_keys_destroy(server->services.keys);
+        server->services.keys = keys;
+        log_info("keys.reloaded", log_int("keys", (int64_t)api_keys_count(keys)));
+    } else {
+        log_err("keys.reload_failed", &err);
     }
-    api_keys_destroy(server->services.keys);
-    server->services.keys = keys;
-    log_info("keys.reloaded", log_int("keys", (int64_t)api_keys_count(keys)));
+    if (shops_create(&shops, settings->job.shop, settings->namespaces_file, &err) == ERR_OK) {
+        shops_destroy(server->services.shops);
+        server->services.shops = shops;
+        log_info("shops.reloaded", log_int("shops", (int64_t)shops_count(shops)));
+    } else {
+        log_err("shops.reload_failed", &err);
+    }
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -136,7 +145,7 @@ static void on_signal(uv_signal_t *handle, int number)
     struct server *server = handle->data;
 
     if (number == SIGHUP)
-        reload_keys(server);
+        reload_files(server);
     else if (!server->ending)
         end(server, number == SIGTERM ? "SIGTERM" : "SIGINT");
     else if (!server->cut)
@@ -304,6 +313,6 @@ enum err_code server_run(const struct gateway_settings *settings, struct api_key
         log_info("gateway.ended", LOG_NO_FIELDS);
 done:
     api_keys_destroy(server.services.keys);
-    shops_destroy(shops);
+    shops_destroy(server.services.shops);
     return rc;
 }

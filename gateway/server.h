@@ -1,7 +1,7 @@
 /*
  * The gateway as a whole: the listener, the services behind the routes, signals, and an orderly end.
  * SIGTERM or SIGINT: stop listening, finish what is in flight within the grace time, close all. A second one cuts the
- * grace short. SIGHUP: read the keys anew.
+ * grace short. SIGHUP: read the files of keys and shops anew.
  */
 #ifndef GATEWAY_SERVER_H
 #define GATEWAY_SERVER_H

@@ -37,12 +37,12 @@ enum child_line_kind {
 
 /* What a run came to. */
 struct child_end {
-    struct err err;          /* code ERR_OK: it succeeded */
-    bool refused_at_start;   /* ERR_FENCED before anything was computed */
-    int64_t newest_fence;    /* seen at a target; 0: none */
-    struct json *report;     /* NULL: it did not get that far */
-    struct json *result;     /* of the document; NULL: none */
-    char backend[64];        /* "": not known */
+    struct err err;        /* code ERR_OK: it succeeded */
+    bool refused_at_start; /* ERR_FENCED before anything was computed */
+    int64_t newest_fence;  /* seen at a target; 0: none */
+    struct json *report;   /* NULL: it did not get that far */
+    struct json *result;   /* of the document; NULL: none */
+    char backend[64];      /* "": not known */
 };
 
 void child_end_fini(struct child_end *end);

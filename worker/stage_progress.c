@@ -9,7 +9,7 @@ enum { TELL_EVERY_MS = 200 };
 static const struct {
     const char *stage;
     double begin;
-} stages[] = {{"fetch", 0},  {"outliers", .28}, {"weigh", .29},   {"matrix", .31},
+} stages[] = {{"fetch", 0}, {"outliers", .28}, {"weigh", .29},   {"matrix", .31},
               {"als", .33}, {"recommend", .8}, {"publish", .92}, {NULL, 1}};
 
 double stage_progress_overall(const char *stage, double fraction)

@@ -1,7 +1,7 @@
 /*
- * The worker's parent process: takes one job at a time from the queue and has a child process run it, on one libuv loop.
- * It computes nothing, so its beats are never late. SIGTERM or SIGINT: reads no more, lets the job finish within the
- * grace time, else gives it back; the second one gives it back at once.
+ * The worker's parent process: takes one job at a time from the queue and has a child process run it, on one libuv
+ * loop. It computes nothing, so its beats are never late. SIGTERM or SIGINT: reads no more, lets the job finish within
+ * the grace time, else gives it back; the second one gives it back at once.
  */
 #ifndef WORKER_SUPERVISOR_H
 #define WORKER_SUPERVISOR_H

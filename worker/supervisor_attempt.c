@@ -22,9 +22,9 @@ struct supervisor_attempt {
     struct supervisor_begin *begin;
     struct supervisor_child *child;
     struct supervisor_ending *ending;
-    uv_timer_t limit; /* MAX_RUNTIME_S */
-    uv_timer_t kill;  /* what a cancel leaves the child */
-    int open;         /* timers and lease */
+    uv_timer_t limit;             /* MAX_RUNTIME_S */
+    uv_timer_t kill;              /* what a cancel leaves the child */
+    int open;                     /* timers and lease */
     struct supervisor_note *note; /* a progress on its way to the store; NULL: none */
     int64_t noted_ms;
     char noted_stage[CHILD_LINE_STAGE_BYTES];
@@ -255,7 +255,8 @@ static void on_exit_of_child(void *context, const struct supervisor_child_exit *
     conclude(attempt);
 }
 
-/* The job for the child's stdin: malloc'd; NULL when out of memory. `last` is the report that its guard compares with. */
+/* The job for the child's stdin: malloc'd; NULL when out of memory. `last` is the report that its guard compares with.
+ */
 static char *print_job(const struct supervisor_attempt *attempt, const struct json *last)
 {
     const struct json *params = json_value_get(attempt->args, "params");
@@ -400,9 +401,8 @@ enum err_code supervisor_attempt_start(struct supervisor_attempt **out, const st
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for a job");
     attempt->config = *config;
     attempt->lease_of = started->lease;
-    attempt->history = (struct supervisor_history){.errors = started->errors,
-                                                   .max_errors = started->max_errors,
-                                                   .retry_base_ms = config->settings->retry_base_ms};
+    attempt->history = (struct supervisor_history){
+        .errors = started->errors, .max_errors = started->max_errors, .retry_base_ms = config->settings->retry_base_ms};
     rc = json_value_parse(&attempt->args, started->args, strlen(started->args), err);
     if (rc == ERR_OK)
         rc = create_lease(attempt, err);
@@ -417,8 +417,8 @@ enum err_code supervisor_attempt_start(struct supervisor_attempt **out, const st
         fail(attempt, started->unreadable);
         return ERR_OK;
     }
-    attempt->begin = supervisor_begin_start(config->loop, config->store, &attempt->lease_of, config->worker, on_begun,
-                                            attempt);
+    attempt->begin =
+        supervisor_begin_start(config->loop, config->store, &attempt->lease_of, config->worker, on_begun, attempt);
     if (attempt->begin == NULL) {
         struct err no_memory;
 

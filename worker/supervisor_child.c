@@ -99,8 +99,7 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer)
     struct supervisor_child *child = stream->data;
     struct err err;
 
-    if (got > 0 &&
-        line_reader_feed(&child->reader, buffer->base, (size_t)got, on_line, child, &err) == ERR_OK)
+    if (got > 0 && line_reader_feed(&child->reader, buffer->base, (size_t)got, on_line, child, &err) == ERR_OK)
         return;
     if (got == 0)
         return;

@@ -23,9 +23,9 @@ struct supervisor_ending_config {
     const char *queue;
     const char *worker;
     struct job_queue_lease lease;
-    int errors;                             /* before this attempt */
-    void (*before_answer)(void *context);   /* the queue is about to be told: beats must end */
-    void (*on_ended)(void *context);        /* the last call; it is gone then */
+    int errors;                           /* before this attempt */
+    void (*before_answer)(void *context); /* the queue is about to be told: beats must end */
+    void (*on_ended)(void *context);      /* the last call; it is gone then */
     void *context;
 };
 

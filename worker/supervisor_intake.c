@@ -15,11 +15,11 @@ struct supervisor_intake {
     uv_timer_t timer; /* to the next try */
     bool searching;
     bool stopping;
-    bool reading;               /* XREADGROUP is under way */
-    int64_t reader_id;          /* the reader's id at the server, to end its BLOCK; 0: not known */
+    bool reading;                 /* XREADGROUP is under way */
+    int64_t reader_id;            /* the reader's id at the server, to end its BLOCK; 0: not known */
     struct job_queue_entry entry; /* being started; job_id "": none */
-    char *unique_key;           /* of the entry */
-    int64_t fence;              /* that its HASH has */
+    char *unique_key;             /* of the entry */
+    int64_t fence;                /* that its HASH has */
     int errors;
     int max_errors;
     int64_t floor_fence; /* the newest fence seen at a target */
@@ -193,8 +193,7 @@ static void on_idle(void *context, const struct redis_reply *reply, const struct
         after_entry(intake, rc, &own, read_new);
         return;
     }
-    job_queue_claim_command(&command, settings->queue_name, intake->config.worker, settings->lease_ms,
-                            found.stream_id);
+    job_queue_claim_command(&command, settings->queue_name, intake->config.worker, settings->lease_ms, found.stream_id);
     redis_async_send(intake->config.redis, &command, on_claimed, intake);
     redis_command_fini(&command);
 }

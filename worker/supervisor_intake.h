@@ -1,6 +1,6 @@
 /*
- * Finds the next job: one whose lease ran out, else a new one, and starts it. It never has more than one. States: IDLE ->
- * SEARCHING -> STARTED (the owner has a job, and calls search when it is over); stop() makes it IDLE for good.
+ * Finds the next job: one whose lease ran out, else a new one, and starts it. It never has more than one. States: IDLE
+ * -> SEARCHING -> STARTED (the owner has a job, and calls search when it is over); stop() makes it IDLE for good.
  */
 #ifndef WORKER_SUPERVISOR_INTAKE_H
 #define WORKER_SUPERVISOR_INTAKE_H

@@ -177,20 +177,35 @@ enum err_code job_params_check(enum job_type type, const struct json *params, st
     return check.rc;
 }
 
-/* The JSON value that `text` stands for; NULL when it stands for none of that kind. */
-static struct json *value_of_text(const struct job_param *param, const char *text)
+/* The JSON value that `text` stands for; false when it stands for none of that kind. */
+static bool value_of_text(struct json **out, const struct job_param *param, const char *text)
 {
-    int64_t integer;
-    double real;
-    bool truth;
+    int64_t integer = 0;
+    double real = 0;
+    bool truth = false;
+    bool ok = true;
 
-    if (param->kind == JOB_PARAM_INT)
-        return str_to_int64(text, &integer) ? json_value_new_int(integer) : NULL;
-    if (param->kind == JOB_PARAM_REAL)
-        return str_to_double(text, &real) ? json_value_new_real(real) : NULL;
-    if (param->kind == JOB_PARAM_BOOL)
-        return str_to_bool(text, &truth) ? json_value_new_bool(truth) : NULL;
-    return json_value_new_text(text);
+    *out = NULL;
+    switch (param->kind) {
+    case JOB_PARAM_INT:
+        ok = str_to_int64(text, &integer);
+        *out = ok ? json_value_new_int(integer) : NULL;
+        break;
+    case JOB_PARAM_REAL:
+        ok = str_to_double(text, &real);
+        *out = ok ? json_value_new_real(real) : NULL;
+        break;
+    case JOB_PARAM_BOOL:
+        ok = str_to_bool(text, &truth);
+        *out = ok ? json_value_new_bool(truth) : NULL;
+        break;
+    case JOB_PARAM_CHOICE:
+    case JOB_PARAM_TEXT:
+    default:
+        *out = json_value_new_text(text);
+        break;
+    }
+    return ok;
 }
 
 enum err_code job_params_set_text(struct json *params, enum job_type type, const char *name, const char *text,
@@ -202,8 +217,7 @@ enum err_code job_params_set_text(struct json *params, enum job_type type, const
 
     if (param == NULL)
         return ERR_SET(err, ERR_ARGUMENT, "a job of type %s has no parameter \"%.64s\"", job_type_name(type), name);
-    value = value_of_text(param, text);
-    if (value == NULL && (param->kind == JOB_PARAM_CHOICE || param->kind == JOB_PARAM_TEXT))
+    if (value_of_text(&value, param, text) && value == NULL)
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for a parameter");
     rc = check_value(param, value, err);
     if (rc != ERR_OK) {

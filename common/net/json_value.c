@@ -29,6 +29,10 @@ static enum err_code parse(struct json **out, const char *text, size_t length, s
     json_t *value = json_loadb(text, length, flags | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
 
     *out = outer(value);
+    if (value == NULL && (error.text[0] == '\0' || json_error_code(&error) == json_error_out_of_memory))
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu bytes of JSON", length);
+    if (value == NULL && json_error_code(&error) == json_error_out_of_memory)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory to read JSON of %zu bytes", length);
     if (value == NULL)
         return ERR_SET(err, ERR_FORMAT, "JSON line %d column %d: %s", error.line, error.column, error.text);
     return ERR_OK;
@@ -54,11 +58,22 @@ struct json *json_value_dup(const struct json *value)
     return outer(json_deep_copy(inner(value)));
 }
 
+static int append_printed(const char *text, size_t length, void *context)
+{
+    str_append(context, text, length);
+    return 0; /* a failure stays in the buffer: jansson does not look at every answer */
+}
+
 char *json_value_print(const struct json *value, bool sorted, unsigned indent)
 {
     size_t flags = JSON_ENCODE_ANY | JSON_INDENT(indent) | (sorted ? JSON_SORT_KEYS : 0) | JSON_REAL_PRECISION(15);
+    struct str text = {0};
 
-    return json_dumps(inner(value), indent == 0 ? flags | JSON_COMPACT : flags);
+    if (json_dump_callback(inner(value), append_printed, &text, indent == 0 ? flags | JSON_COMPACT : flags) != 0) {
+        str_fini(&text);
+        return NULL;
+    }
+    return str_take(&text);
 }
 
 enum json_kind json_value_kind(const struct json *value)

@@ -63,7 +63,8 @@ int store_fixture_start_mongo(void **state)
     if (!mongo_server_start(&fixture->server))
         return -1;
     /* patience for a server that hangs, not one for tests that wait */
-    (void)snprintf(fixture->url, sizeof fixture->url, "%s?socketTimeoutMS=5000&serverSelectionTimeoutMS=3000", fixture->server.url);
+    (void)snprintf(fixture->url, sizeof fixture->url, "%s?socketTimeoutMS=5000&serverSelectionTimeoutMS=3000",
+                   fixture->server.url);
     fixture->store = store_fixture_open(fixture->url, STORE_FIXTURE_RETENTION_DAYS);
     return 0;
 }

@@ -183,21 +183,21 @@ static void assert_no_row_is_lost(const struct cms_fixture *fixture, const char 
 
 static void rows_that_come_meanwhile_push_none_out(void **state)
 {
-    static const int counts[] = {1, 49, 50, 51, 777, 5000};
-    static const int bursts[] = {9000, 9949, 9950, 9951, 9999, 10000};
+    static const int counts[] = {1, 50, 777, 5000};
+    static const int bursts[] = {9949, 9950, 9951, 10000};
 
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
         assert_no_row_is_lost(*state, "shift", counts[i], "\"match\":\"event=\"");
     for (size_t i = 0; i < sizeof bursts / sizeof bursts[0]; i++)
         assert_no_row_is_lost(*state, "shift", bursts[i], "\"first\":1,\"match\":\"content_view&limit=9950,\"");
     for (size_t i = 0; i < sizeof bursts / sizeof bursts[0]; i++)
-        assert_no_row_is_lost(*state, "shift", bursts[i] / 30, "\"first\":1,\"match\":\"purchase&limit=250,\"");
+        assert_no_row_is_lost(*state, "shift", bursts[i] / 40, "\"first\":1,\"match\":\"purchase&limit=250,\"");
 }
 
 static void rows_that_go_meanwhile_hide_none(void **state)
 {
-    static const int counts[] = {1, 49, 50, 51, 120, 199};
-    static const int purges[] = {500, 2000, 7000, 9900};
+    static const int counts[] = {49, 50, 199};
+    static const int purges[] = {2000, 9900};
 
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
         assert_no_row_is_lost(*state, "delete", counts[i], "\"match\":\"content_view\"");

@@ -245,6 +245,24 @@ static void sigterm_lets_waiting_clients_know_where_their_job_is(void **state)
     assert_true(gateway_fixture_now_ms() - begun_ms < 5000);
 }
 
+static void a_client_that_left_frees_its_place_among_the_waiting(void **state)
+{
+    struct gateway_fixture *fixture = *state;
+    int64_t deadline_ms = gateway_fixture_now_ms() + GATEWAY_WAIT_MS;
+    struct http_probe waiting;
+
+    gateway_fixture_start(fixture, NULL, false);
+    assert_true(http_probe_open(&waiting, fixture->gateway.port));
+    assert_true(http_probe_ask(&waiting, "GET", LEGACY, WITH_KEY, NULL));
+    while (stream_length(fixture) == 0) {
+        assert_true(gateway_fixture_now_ms() < deadline_ms);
+        gateway_fixture_pause();
+    }
+    assert_false(gateway_fixture_log_holds(fixture, "\"route\":\"" LEGACY));
+    http_probe_close(&waiting);
+    gateway_fixture_wait_for_log(fixture, "\"route\":\"" LEGACY); /* its exchange is over, an hour early */
+}
+
 static void the_grace_ends_what_does_not_end_by_itself(void **state)
 {
     static const char *const settings[] = {"GRACE_S=0.3", NULL};
@@ -288,6 +306,7 @@ static void sighup_reads_the_keys_anew(void **state)
         gateway_fixture_wait_for_status(fixture, 404, "GET", "/v1/jobs/01M83E583Z7ZMJ3KYDMHDHKP5N",
                                         i == 0 ? "X-API-KEY: one\r\n" : "X-API-KEY: two\r\n", NULL);
     }
+    gateway_fixture_wait_for_log(fixture, "shops.reloaded");
     assert_int_equal(gateway_fixture_status(fixture, "GET", "/v1/jobs/x", "X-API-KEY: one\r\n", NULL), 401);
     assert_int_equal(gateway_fixture_status(fixture, "POST", "/v1/jobs",
                                             "X-API-KEY: two\r\nContent-Type: application/json\r\n", "{}"),
@@ -370,6 +389,7 @@ int main(void)
         WITH_GATEWAY(a_store_that_cannot_be_opened_is_503_until_it_can),
         WITH_GATEWAY(mongodb_killed_is_503_while_live_jobs_can_be_watched),
         WITH_GATEWAY(sigterm_lets_waiting_clients_know_where_their_job_is),
+        WITH_GATEWAY(a_client_that_left_frees_its_place_among_the_waiting),
         WITH_GATEWAY(the_grace_ends_what_does_not_end_by_itself),
         WITH_GATEWAY(sighup_reads_the_keys_anew),
         cmocka_unit_test(wrong_settings_are_all_told_with_exit_78),

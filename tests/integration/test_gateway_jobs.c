@@ -289,6 +289,7 @@ static void an_unchanged_job_is_304_for_who_has_it(void **state)
 {
     struct gateway_fixture *fixture = fixture_of(state);
     struct http_probe_answer answer;
+    struct http_probe_answer again;
     char path[64];
     char tag[80];
     char headers[256];
@@ -298,9 +299,12 @@ static void an_unchanged_job_is_304_for_who_has_it(void **state)
     (void)snprintf(path, sizeof path, "/v1/jobs/%s", id);
     answer = gateway_fixture_ask(fixture, "GET", path, WITH_KEY, NULL);
     assert_true(http_probe_header(&answer, "etag", tag, sizeof tag));
-    http_probe_answer_fini(&answer);
     (void)snprintf(headers, sizeof headers, WITH_KEY "If-None-Match: %s\r\n", tag);
-    assert_int_equal(gateway_fixture_status(fixture, "GET", path, headers, NULL), 304);
+    again = gateway_fixture_ask(fixture, "GET", path, headers, NULL);
+    if (again.status != 304)
+        fail_msg("%s\nthen %d %s", answer.body, again.status, again.body);
+    http_probe_answer_fini(&answer);
+    http_probe_answer_fini(&again);
     (void)take(fixture);
     assert_int_equal(gateway_fixture_status(fixture, "GET", path, headers, NULL), 200);
 }

@@ -102,7 +102,8 @@ static void the_report_is_kept_and_the_next_guard_reads_it(void **state)
     assert_int_equal(once(fixture, NULL, NULL, NULL), 0);
     worker_fixture_open_store(fixture);
     assert_int_equal(
-        job_store_last_published(fixture->store, JOB_HOMEPAGE_AND_SIMILAR_PRODUCTS, WORKER_SHOP, &report, &err), ERR_OK);
+        job_store_last_published(fixture->store, JOB_HOMEPAGE_AND_SIMILAR_PRODUCTS, WORKER_SHOP, &report, &err),
+        ERR_OK);
     assert_true(json_value_get_int64(report, "fence", &fence) && fence > 0);
     assert_int_equal(json_value_kind(json_value_get(report, "loss")), JSON_KIND_ARRAY);
     assert_int_equal(json_value_count(json_value_get(report, "stages")), 7);

@@ -57,6 +57,7 @@ void worker_fixture_submit(struct worker_fixture *fixture, enum job_type type, c
 
 /* The job's HASH; due retries are promoted meanwhile, as the gateway would. */
 void worker_fixture_wait_for_state(struct worker_fixture *fixture, const char *id, const char *state);
+/* That stage, or a later one. */
 void worker_fixture_wait_for_stage(struct worker_fixture *fixture, const char *id, const char *stage);
 void worker_fixture_wait_for_log(struct worker_fixture *fixture, int i, const char *text);
 

@@ -60,7 +60,8 @@ enum err_code blob_folder_create(struct blob_folder **out, const char *path, str
     folder->path = strdup(path);
     folder->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder->path == NULL || folder->fd < 0) {
-        rc = ERR_SET(err, ERR_IO, "open the folder %s: %s", path, strerror(errno));
+        rc = folder->fd < 0 ? ERR_SET(err, ERR_IO, "open the folder %s: %s", path, strerror(errno))
+                            : ERR_SET(err, ERR_NO_MEMORY, "no memory for a folder");
         blob_folder_destroy(folder);
         return rc;
     }

@@ -69,27 +69,31 @@ static enum err_code read_blob(struct cache *cache, const char *name, struct blo
     return rc;
 }
 
-/* Why a table is not ours to use; NULL when it is, and then *state and its digest are filled. */
-static const char *judge(const struct cache *cache, const struct blob *table, const struct blob *marker_blob,
-                         struct cache_state *state, char digest[HASH_SHA256_HEX_BYTES])
+/* *reason: why a table is not ours to use; NULL when it is, and then *state and its digest are filled. */
+static enum err_code judge(const struct cache *cache, const struct blob *table, const struct blob *marker_blob,
+                           struct cache_state *state, char digest[HASH_SHA256_HEX_BYTES], const char **reason,
+                           struct err *err)
 {
     struct cache_marker marker;
-    const struct cache_state *found = NULL;
-    const char *reason = NULL;
+    const struct cache_state *found;
+    enum err_code rc;
 
+    *reason = marker_blob->data == NULL ? "unmarked" : "damaged";
     if (marker_blob->data == NULL)
-        return "unmarked";
-    if (cache_marker_parse(&marker, marker_blob->data, marker_blob->size, NULL) != ERR_OK)
-        return "damaged";
-    if (strcmp(marker.identity, cache->identity) != 0)
-        reason = "foreign";
-    else if (hash_sha256_hex(table->data, table->size, digest) != ERR_OK ||
-             (found = cache_marker_find(&marker, digest)) == NULL)
-        reason = "damaged";
-    else
+        return ERR_OK;
+    rc = cache_marker_parse(&marker, marker_blob->data, marker_blob->size, err);
+    if (rc != ERR_OK)
+        return rc == ERR_FORMAT ? ERR_OK : rc;
+    if (hash_sha256_hex(table->data, table->size, digest) != ERR_OK) {
+        rc = ERR_SET(err, ERR_INTERNAL, "SHA-256 of the cache cannot be computed");
+    } else if (strcmp(marker.identity, cache->identity) != 0) {
+        *reason = "foreign";
+    } else if ((found = cache_marker_find(&marker, digest)) != NULL) {
         *state = *found;
+        *reason = NULL;
+    }
     cache_marker_fini(&marker);
-    return reason;
+    return rc;
 }
 
 /* Renames the table to interactions.<time>.<reason>.csv and says so. */
@@ -139,8 +143,8 @@ static enum err_code load(struct cache *cache, struct interactions *rows, struct
     memcpy(cache->table_tag, table.tag, sizeof cache->table_tag);
     cache->table_digest[0] = '\0';
     if (rc == ERR_OK && table.data != NULL) {
-        reason = judge(cache, &table, &marker, state, cache->table_digest);
-        if (reason == NULL)
+        rc = judge(cache, &table, &marker, state, cache->table_digest, &reason, err);
+        if (rc == ERR_OK && reason == NULL)
             rc = cache_csv_read(rows, table.data, table.size, err);
         if (rc != ERR_OK)
             rows->count = before;
@@ -173,6 +177,25 @@ enum err_code cache_load(struct cache *cache, struct interactions *rows, struct 
     return rc;
 }
 
+/* The marker as it is, for versions to be added; an empty one of ours when there is none of ours. */
+static enum err_code read_own_marker(const struct cache *cache, const struct blob *blob, struct cache_marker *marker,
+                                     struct err *err)
+{
+    enum err_code rc;
+
+    *marker = (struct cache_marker){0};
+    if (blob->data != NULL) {
+        rc = cache_marker_parse(marker, blob->data, blob->size, err);
+        if (rc == ERR_OK && strcmp(marker->identity, cache->identity) == 0)
+            return ERR_OK;
+        if (rc != ERR_OK && rc != ERR_FORMAT)
+            return rc;
+        cache_marker_fini(marker);
+    }
+    marker->identity = strdup(cache->identity);
+    return marker->identity != NULL ? ERR_OK : ERR_SET(err, ERR_NO_MEMORY, "no memory for the cache's marker");
+}
+
 /* Vouches for the table that is about to be written. ERR_EXISTS: another run did the same meanwhile. */
 static enum err_code write_marker(struct cache *cache, const char *digest, const struct cache_state *state,
                                   struct err *err)
@@ -184,16 +207,14 @@ static enum err_code write_marker(struct cache *cache, const char *digest, const
 
     if (rc != ERR_OK)
         return rc;
-    if (old.data != NULL && cache_marker_parse(&marker, old.data, old.size, NULL) == ERR_OK &&
-        strcmp(marker.identity, cache->identity) != 0)
-        cache_marker_fini(&marker);
-    if (marker.identity == NULL)
-        marker.identity = strdup(cache->identity);
+    rc = read_own_marker(cache, &old, &marker, err);
+    if (rc != ERR_OK)
+        goto done;
     cache_marker_add(&marker, digest, state, cache->table_digest);
-    rc = marker.identity != NULL ? cache_marker_print(&marker, &text, err)
-                                 : ERR_SET(err, ERR_NO_MEMORY, "no memory for the cache's marker");
+    rc = cache_marker_print(&marker, &text, err);
     if (rc == ERR_OK)
         rc = cache->store.write(cache->store.self, marker_name, text, strlen(text), old.tag, err);
+done:
     free(text);
     free(old.data);
     cache_marker_fini(&marker);

@@ -223,19 +223,26 @@ static enum err_code add_record(struct interactions *rows, const struct reader *
     return interactions_add(rows, id, action, user.text, user.length, created, product_id, err);
 }
 
+/* What ended the reading: the table, or memory for what was quoted. */
+static enum err_code broken(const struct reader *reader, const char *what, struct err *err)
+{
+    if (reader->unquoted.failed)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory to read interactions.csv");
+    return ERR_SET(err, ERR_FORMAT, "interactions.csv line %zu: %s", reader->record_line, what);
+}
+
 enum err_code cache_csv_read(struct interactions *rows, const char *data, size_t size, struct err *err)
 {
     struct reader reader = {.at = data, .end = data + size};
     enum err_code rc = ERR_OK;
 
     if (!read_header(&reader))
-        rc = ERR_SET(err, ERR_FORMAT, "interactions.csv has no header with id,action,user_uid,created,product_id");
+        rc = broken(&reader, "a header with id,action,user_uid,created,product_id is missing", err);
     while (rc == ERR_OK && reader.at < reader.end) {
         size_t columns = reader.field_count;
 
         if (!read_record(&reader) || reader.field_count != columns)
-            rc = ERR_SET(err, ERR_FORMAT, "interactions.csv line %zu: not as many columns as the header",
-                         reader.record_line);
+            rc = broken(&reader, "not as many columns as the header", err);
         else
             rc = add_record(rows, &reader, err);
     }
