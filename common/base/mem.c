@@ -16,7 +16,11 @@ bool mem_multiply(size_t *product, size_t a, size_t b)
 
 void *mem_zeroed(size_t count, size_t size)
 {
-    return calloc(count > 0 ? count : 1, size > 0 ? size : 1); /* calloc checks the product itself */
+    size_t bytes;
+
+    if (!mem_multiply(&bytes, count, size))
+        return NULL;
+    return calloc(bytes > 0 ? bytes : 1, 1);
 }
 
 void *mem_aligned(size_t count, size_t size)
