@@ -34,7 +34,7 @@ static const char *option_value(int count, char *const *words, int *at, const ch
     const char *word = words[*at];
     size_t length = strlen(name);
 
-    if (strncmp(word, name, length) != 0)
+    if (word == NULL || strncmp(word, name, length) != 0)
         return NULL;
     if (word[length] == '=')
         return word + length + 1;

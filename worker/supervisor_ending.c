@@ -177,14 +177,12 @@ static void on_stored(void *context, enum err_code rc, const struct err *err)
     ending->waiting = false;
     if (ending->step == STEP_OVER)
         free_when_over(ending);
-    else if (ending->abandoned)
-        end(ending);
-    else if (rc != ERR_OK && ending->step == STEP_STORING)
-        try_again(ending, "job.store_away", err);
-    else if (ending->step == STEP_STORING)
-        next_step(ending, STEP_ANSWERING);
-    else
+    else if (ending->abandoned || ending->step != STEP_STORING)
         end(ending); /* the queue knows already: the document is put right by the gateway if this failed */
+    else if (rc != ERR_OK)
+        try_again(ending, "job.store_away", err);
+    else
+        next_step(ending, STEP_ANSWERING);
 }
 
 static void store(struct supervisor_ending *ending)

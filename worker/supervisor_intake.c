@@ -78,7 +78,7 @@ static void drop_entry(struct supervisor_intake *intake)
 static void on_grouped(void *context, const struct redis_reply *reply, const struct err *err)
 {
     struct supervisor_intake *intake = context;
-    struct err own;
+    struct err own = {0};
 
     if (reply != NULL && job_queue_group_parse(reply, &own) == ERR_OK)
         look(intake);

@@ -46,7 +46,7 @@ static void free_when_closed(struct supervisor_lease *lease)
 static void on_answer(void *context, const struct redis_reply *reply, const struct err *err)
 {
     struct supervisor_lease *lease = context;
-    enum job_queue_beaten answer;
+    enum job_queue_beaten answer = JOB_QUEUE_BEAT_LOST;
     struct err own;
     enum err_code rc = err != NULL ? err->code : job_queue_beat_parse(reply, &answer, &own);
 
