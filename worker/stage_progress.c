@@ -5,12 +5,14 @@
 
 enum { TELL_EVERY_MS = 200 };
 
-/* The part of a job that has passed when a stage begins: of a run of the production settings, roughly. */
-static const struct {
+struct stage {
     const char *stage;
     double begin;
-} stages[] = {{"fetch", 0}, {"outliers", .28}, {"weigh", .29},   {"matrix", .31},
-              {"als", .33}, {"recommend", .8}, {"publish", .92}, {NULL, 1}};
+};
+
+/* The part of a job that has passed when a stage begins: of a run of the production settings, roughly. */
+static const struct stage stages[] = {{"fetch", 0}, {"outliers", .28}, {"weigh", .29},   {"matrix", .31},
+                                      {"als", .33}, {"recommend", .8}, {"publish", .92}, {NULL, 1}};
 
 double stage_progress_overall(const char *stage, double fraction)
 {

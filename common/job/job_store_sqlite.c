@@ -8,7 +8,7 @@
 #include "common/base/mem.h"
 #include "common/job/job_store_ops.h"
 
-enum { BUSY_TIMEOUT_MS = 10000 };
+enum { BUSY_TIMEOUT_MS = 10000, ASK_AGAIN_MS = 10 };
 
 static const int64_t day_ms = 86400000;
 
@@ -216,15 +216,25 @@ static enum err_code find_by_id(struct sqlite_store *store, const char *sql, con
     return fetch_one(&statement, rc, what, out, err);
 }
 
-static enum err_code sqlite_get(void *self, const char *id, struct json **out, struct err *err)
+static enum err_code get_by_id(struct sqlite_store *store, const char *sql, const char *what, const char *id,
+                               struct json **out, struct err *err)
 {
-    struct sqlite_store *store = self;
     enum err_code rc;
 
     (void)pthread_mutex_lock(&store->lock);
-    rc = find_by_id(store, "SELECT document FROM jobs WHERE id=?", "job", id, out, err);
+    rc = find_by_id(store, sql, what, id, out, err);
     (void)pthread_mutex_unlock(&store->lock);
     return rc;
+}
+
+static enum err_code sqlite_get(void *self, const char *id, struct json **out, struct err *err)
+{
+    return get_by_id(self, "SELECT document FROM jobs WHERE id=?", "job", id, out, err);
+}
+
+static enum err_code sqlite_get_report(void *self, const char *id, struct json **out, struct err *err)
+{
+    return get_by_id(self, "SELECT document FROM reports WHERE id=?", "report", id, out, err);
 }
 
 static enum err_code rewrite_document(struct sqlite_store *store, const char *id, const struct json *document,
@@ -345,17 +355,6 @@ static enum err_code sqlite_put_report(void *self, const char *id, int64_t fence
     return rc;
 }
 
-static enum err_code sqlite_get_report(void *self, const char *id, struct json **out, struct err *err)
-{
-    struct sqlite_store *store = self;
-    enum err_code rc;
-
-    (void)pthread_mutex_lock(&store->lock);
-    rc = find_by_id(store, "SELECT document FROM reports WHERE id=?", "report", id, out, err);
-    (void)pthread_mutex_unlock(&store->lock);
-    return rc;
-}
-
 static enum err_code sqlite_last_published(void *self, enum job_type type, const char *shop, struct json **out,
                                            struct err *err)
 {
@@ -457,6 +456,18 @@ static const struct job_store_ops sqlite_ops = {
     .list = sqlite_list,
 };
 
+/* Of processes that turn a new file into a WAL one at once, SQLite tells all but one BUSY without waiting. */
+static enum err_code make_tables(struct sqlite_store *store, struct err *err)
+{
+    for (int waited_ms = 0;; waited_ms += ASK_AGAIN_MS) {
+        enum err_code rc = run(store, schema, err);
+
+        if (rc == ERR_OK || sqlite3_errcode(store->db) != SQLITE_BUSY || waited_ms >= BUSY_TIMEOUT_MS)
+            return rc;
+        (void)sqlite3_sleep(ASK_AGAIN_MS);
+    }
+}
+
 enum err_code job_store_sqlite_open(void **self, const struct job_store_ops **ops, const char *path, int retention_days,
                                     struct err *err)
 {
@@ -476,7 +487,7 @@ enum err_code job_store_sqlite_open(void **self, const struct job_store_ops **op
     if (rc == ERR_OK)
         (void)sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
     if (rc == ERR_OK) {
-        rc = run(store, schema, err);
+        rc = make_tables(store, err);
         if (rc == ERR_OK)
             rc = sweep(store, err);
         if (rc != ERR_OK)

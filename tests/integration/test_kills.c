@@ -289,6 +289,7 @@ static void what_a_zombie_publishes_late_is_refused(void **state)
     child = worker_fixture_child(fixture, 0);
     assert_true(child > 0);
     wait_for_unread_bytes(target.server.port);
+    worker_fixture_wait_for_noted_stage(fixture, id, "publish");
     assert_int_equal(kill(child, SIGSTOP), 0);
     server_freeze(&fixture->workers[0]);
     server_thaw(&target.server);
@@ -321,8 +322,8 @@ static void a_zombies_child_does_not_publish_without_its_parents_word(void **sta
     int child;
 
     worker_fixture_run(fixture, 0, NULL);
-    submit(fixture, id);
-    worker_fixture_wait_for_stage(fixture, id, "als");
+    worker_fixture_submit(fixture, homepage, "{\"iterations\":400,\"factors\":48}", id);
+    worker_fixture_wait_for_noted_stage(fixture, id, "als");
     child = worker_fixture_child(fixture, 0);
     server_freeze(&fixture->workers[0]);
     worker_fixture_run(fixture, 1, NULL);

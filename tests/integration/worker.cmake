@@ -8,3 +8,5 @@ endfunction()
 foreach(part IN ITEMS once worker kills)
   recfleet_worker_test(${part})
 endforeach()
+recfleet_integration_test(NAME test_redis_sink SOURCES test_redis_sink.c queue_fixture.c
+  LIBS recfleet_redis_sink recfleet_job_queue recfleet_test_support)

@@ -436,6 +436,20 @@ void worker_fixture_wait_for_document(struct worker_fixture *fixture, const char
     }
 }
 
+void worker_fixture_wait_for_noted_stage(struct worker_fixture *fixture, const char *id, const char *stage)
+{
+    int64_t deadline = worker_fixture_now_ms() + WORKER_WAIT_MS;
+    bool there = false;
+
+    while (!there) {
+        struct json *document = worker_fixture_document(fixture, id);
+
+        there = strcmp(json_value_get_text(document, "stage"), stage) == 0;
+        json_value_destroy(document);
+        assert_true(there || worker_fixture_now_ms() < deadline);
+    }
+}
+
 static int parent_of(const char *pid)
 {
     char path[64];

@@ -59,6 +59,8 @@ void worker_fixture_submit(struct worker_fixture *fixture, enum job_type type, c
 void worker_fixture_wait_for_state(struct worker_fixture *fixture, const char *id, const char *state);
 /* That stage, or a later one. */
 void worker_fixture_wait_for_stage(struct worker_fixture *fixture, const char *id, const char *stage);
+/* The document says so: nothing is being written to the store just now, and a frozen worker holds no lock on it. */
+void worker_fixture_wait_for_noted_stage(struct worker_fixture *fixture, const char *id, const char *stage);
 void worker_fixture_wait_for_log(struct worker_fixture *fixture, int i, const char *text);
 
 /* The document, for json_value_destroy; and until its state is that. */
