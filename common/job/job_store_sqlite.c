@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/job/job_store_ops.h"
+#include "common/job/job_store_sqlite_statement.h"
 
 enum { BUSY_TIMEOUT_MS = 10000, ASK_AGAIN_MS = 10 };
 
@@ -31,101 +32,6 @@ struct sqlite_store {
     int retention_days;
     int64_t sweep_at_ms; /* when what is too old goes next */
 };
-
-/* A prepared statement with its values bound; texts are borrowed until it is finished. */
-struct statement {
-    struct sqlite_store *store;
-    sqlite3_stmt *handle;
-    int bound;
-    bool failed; /* a value could not be bound */
-};
-
-static enum err_code failed(const struct sqlite_store *store, struct err *err)
-{
-    int code = sqlite3_errcode(store->db);
-
-    if (sqlite3_extended_errcode(store->db) == SQLITE_CONSTRAINT_PRIMARYKEY)
-        return ERR_SET(err, ERR_EXISTS, "the job store has such a document already");
-    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
-        return ERR_SET(err, ERR_FORMAT, "the job store's file is damaged: %s", sqlite3_errmsg(store->db));
-    return ERR_SET(err, ERR_UNAVAILABLE, "the job store: %s", sqlite3_errmsg(store->db));
-}
-
-static enum err_code run(struct sqlite_store *store, const char *sql, struct err *err)
-{
-    return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK ? ERR_OK : failed(store, err);
-}
-
-static enum err_code prepare(struct statement *statement, struct sqlite_store *store, const char *sql, struct err *err)
-{
-    *statement = (struct statement){.store = store};
-    if (sqlite3_prepare_v2(store->db, sql, -1, &statement->handle, NULL) != SQLITE_OK)
-        return failed(store, err);
-    return ERR_OK;
-}
-
-static void bind_text(struct statement *statement, const char *text)
-{
-    int status = sqlite3_bind_text(statement->handle, ++statement->bound, text, -1, SQLITE_STATIC);
-
-    statement->failed = statement->failed || status != SQLITE_OK;
-}
-
-static void bind_int(struct statement *statement, int64_t value)
-{
-    int status = sqlite3_bind_int64(statement->handle, ++statement->bound, value);
-
-    statement->failed = statement->failed || status != SQLITE_OK;
-}
-
-/* ERR_OK: done or a row (*row tells). */
-static enum err_code step(struct statement *statement, bool *row, struct err *err)
-{
-    int status;
-
-    *row = false;
-    if (statement->failed)
-        return ERR_SET(err, ERR_TOO_LARGE, "the job store cannot take a value: it is too large, or memory is short");
-    status = sqlite3_step(statement->handle);
-    *row = status == SQLITE_ROW;
-    return status == SQLITE_ROW || status == SQLITE_DONE ? ERR_OK : failed(statement->store, err);
-}
-
-/* Runs a statement that gives no rows, and finishes it. */
-static enum err_code finish(struct statement *statement, enum err_code rc, struct err *err)
-{
-    bool row;
-
-    if (rc == ERR_OK)
-        rc = step(statement, &row, err);
-    (void)sqlite3_finalize(statement->handle);
-    return rc;
-}
-
-static enum err_code parse_column(struct statement *statement, struct json **out, struct err *err)
-{
-    const char *text = (const char *)sqlite3_column_text(statement->handle, 0);
-
-    if (text == NULL)
-        return ERR_SET(err, ERR_FORMAT, "the job store holds an empty document");
-    return json_value_parse(out, text, (size_t)sqlite3_column_bytes(statement->handle, 0), err);
-}
-
-/* The one document that the bound statement finds, and finishes it. */
-static enum err_code fetch_one(struct statement *statement, enum err_code rc, const char *what, struct json **out,
-                               struct err *err)
-{
-    bool row = false;
-
-    if (rc == ERR_OK)
-        rc = step(statement, &row, err);
-    if (rc == ERR_OK && !row)
-        rc = ERR_SET(err, ERR_NOT_FOUND, "there is no such %s", what);
-    if (rc == ERR_OK)
-        rc = parse_column(statement, out, err);
-    (void)sqlite3_finalize(statement->handle);
-    return rc;
-}
 
 static const char *text_of(const struct json *document, const char *key)
 {
@@ -164,11 +70,11 @@ static enum err_code sweep(struct sqlite_store *store, struct err *err)
         return ERR_OK;
     clock_format_iso8601(oldest, now_ms - store->retention_days * day_ms);
     for (size_t i = 0; rc == ERR_OK && i < sizeof deletes / sizeof deletes[0]; i++) {
-        struct statement statement;
+        struct job_store_sqlite_statement statement;
 
-        rc = prepare(&statement, store, deletes[i], err);
-        bind_text(&statement, oldest);
-        rc = finish(&statement, rc, err);
+        rc = job_store_sqlite_statement_prepare(&statement, store->db, deletes[i], err);
+        job_store_sqlite_statement_bind_text(&statement, oldest);
+        rc = job_store_sqlite_statement_finish(&statement, rc, err);
     }
     store->sweep_at_ms = now_ms + day_ms;
     return rc;
@@ -177,16 +83,17 @@ static enum err_code sweep(struct sqlite_store *store, struct err *err)
 static enum err_code insert_document(struct sqlite_store *store, const struct json *document, const char *text,
                                      struct err *err)
 {
-    struct statement statement;
-    enum err_code rc = prepare(&statement, store, "INSERT INTO jobs VALUES(?,?,?,?,?,?)", err);
+    struct job_store_sqlite_statement statement;
+    enum err_code rc =
+        job_store_sqlite_statement_prepare(&statement, store->db, "INSERT INTO jobs VALUES(?,?,?,?,?,?)", err);
 
-    bind_text(&statement, text_of(document, "_id"));
-    bind_text(&statement, text_of(document, "state"));
-    bind_text(&statement, text_of(document, "type"));
-    bind_text(&statement, text_of(document, "created_at"));
-    bind_int(&statement, fence_of(document));
-    bind_text(&statement, text);
-    return finish(&statement, rc, err);
+    job_store_sqlite_statement_bind_text(&statement, text_of(document, "_id"));
+    job_store_sqlite_statement_bind_text(&statement, text_of(document, "state"));
+    job_store_sqlite_statement_bind_text(&statement, text_of(document, "type"));
+    job_store_sqlite_statement_bind_text(&statement, text_of(document, "created_at"));
+    job_store_sqlite_statement_bind_int(&statement, fence_of(document));
+    job_store_sqlite_statement_bind_text(&statement, text);
+    return job_store_sqlite_statement_finish(&statement, rc, err);
 }
 
 static enum err_code sqlite_insert(void *self, const struct json *document, struct err *err)
@@ -209,11 +116,11 @@ static enum err_code sqlite_insert(void *self, const struct json *document, stru
 static enum err_code find_by_id(struct sqlite_store *store, const char *sql, const char *what, const char *id,
                                 struct json **out, struct err *err)
 {
-    struct statement statement;
-    enum err_code rc = prepare(&statement, store, sql, err);
+    struct job_store_sqlite_statement statement;
+    enum err_code rc = job_store_sqlite_statement_prepare(&statement, store->db, sql, err);
 
-    bind_text(&statement, id);
-    return fetch_one(&statement, rc, what, out, err);
+    job_store_sqlite_statement_bind_text(&statement, id);
+    return job_store_sqlite_statement_read_one(&statement, rc, what, out, err);
 }
 
 static enum err_code get_by_id(struct sqlite_store *store, const char *sql, const char *what, const char *id,
@@ -240,18 +147,19 @@ static enum err_code sqlite_get_report(void *self, const char *id, struct json *
 static enum err_code rewrite_document(struct sqlite_store *store, const char *id, const struct json *document,
                                       struct err *err)
 {
-    struct statement statement;
+    struct job_store_sqlite_statement statement;
     char *text = json_value_print(document, false, 0);
     enum err_code rc;
 
     if (text == NULL)
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for a document");
-    rc = prepare(&statement, store, "UPDATE jobs SET state=?, fence=?, document=? WHERE id=?", err);
-    bind_text(&statement, text_of(document, "state"));
-    bind_int(&statement, fence_of(document));
-    bind_text(&statement, text);
-    bind_text(&statement, id);
-    rc = finish(&statement, rc, err);
+    rc = job_store_sqlite_statement_prepare(&statement, store->db,
+                                            "UPDATE jobs SET state=?, fence=?, document=? WHERE id=?", err);
+    job_store_sqlite_statement_bind_text(&statement, text_of(document, "state"));
+    job_store_sqlite_statement_bind_int(&statement, fence_of(document));
+    job_store_sqlite_statement_bind_text(&statement, text);
+    job_store_sqlite_statement_bind_text(&statement, id);
+    rc = job_store_sqlite_statement_finish(&statement, rc, err);
     free(text);
     return rc;
 }
@@ -280,7 +188,7 @@ static enum err_code update_document(struct sqlite_store *store, const char *id,
 static enum err_code end_transaction(struct sqlite_store *store, enum err_code rc, struct err *err)
 {
     if (rc == ERR_OK)
-        rc = run(store, "COMMIT", err);
+        rc = job_store_sqlite_statement_run(store->db, "COMMIT", err);
     if (rc != ERR_OK)
         (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
     return rc;
@@ -293,7 +201,7 @@ static enum err_code sqlite_update(void *self, const char *id, int64_t fence, co
     enum err_code rc;
 
     (void)pthread_mutex_lock(&store->lock);
-    rc = run(store, "BEGIN IMMEDIATE", err);
+    rc = job_store_sqlite_statement_run(store->db, "BEGIN IMMEDIATE", err);
     if (rc == ERR_OK)
         rc = end_transaction(store, update_document(store, id, fence, changes, applied, err), err);
     (void)pthread_mutex_unlock(&store->lock);
@@ -304,13 +212,14 @@ static enum err_code sqlite_update(void *self, const char *id, int64_t fence, co
 static enum err_code sqlite_delete_accepted(void *self, const char *id, struct err *err)
 {
     struct sqlite_store *store = self;
-    struct statement statement;
+    struct job_store_sqlite_statement statement;
     enum err_code rc;
 
     (void)pthread_mutex_lock(&store->lock);
-    rc = prepare(&statement, store, "DELETE FROM jobs WHERE id=? AND state='accepted'", err);
-    bind_text(&statement, id);
-    rc = finish(&statement, rc, err);
+    rc = job_store_sqlite_statement_prepare(&statement, store->db, "DELETE FROM jobs WHERE id=? AND state='accepted'",
+                                            err);
+    job_store_sqlite_statement_bind_text(&statement, id);
+    rc = job_store_sqlite_statement_finish(&statement, rc, err);
     (void)pthread_mutex_unlock(&store->lock);
     return rc;
 }
@@ -318,24 +227,24 @@ static enum err_code sqlite_delete_accepted(void *self, const char *id, struct e
 static enum err_code upsert_report(struct sqlite_store *store, const char *id, int64_t fence, const struct json *report,
                                    const char *text, struct err *err)
 {
-    struct statement statement;
+    struct job_store_sqlite_statement statement;
     bool published = false;
-    enum err_code rc =
-        prepare(&statement, store,
-                "INSERT INTO reports VALUES(?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET type=excluded.type,"
-                " namespace=excluded.namespace, created_at=excluded.created_at, fence=excluded.fence,"
-                " published=excluded.published, document=excluded.document WHERE reports.fence<=excluded.fence",
-                err);
+    enum err_code rc = job_store_sqlite_statement_prepare(
+        &statement, store->db,
+        "INSERT INTO reports VALUES(?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET type=excluded.type,"
+        " namespace=excluded.namespace, created_at=excluded.created_at, fence=excluded.fence,"
+        " published=excluded.published, document=excluded.document WHERE reports.fence<=excluded.fence",
+        err);
 
     (void)json_value_get_bool(report, "published", &published);
-    bind_text(&statement, id);
-    bind_text(&statement, text_of(report, "type"));
-    bind_text(&statement, text_of(report, "namespace"));
-    bind_text(&statement, text_of(report, "created_at"));
-    bind_int(&statement, fence);
-    bind_int(&statement, published ? 1 : 0);
-    bind_text(&statement, text);
-    return finish(&statement, rc, err);
+    job_store_sqlite_statement_bind_text(&statement, id);
+    job_store_sqlite_statement_bind_text(&statement, text_of(report, "type"));
+    job_store_sqlite_statement_bind_text(&statement, text_of(report, "namespace"));
+    job_store_sqlite_statement_bind_text(&statement, text_of(report, "created_at"));
+    job_store_sqlite_statement_bind_int(&statement, fence);
+    job_store_sqlite_statement_bind_int(&statement, published ? 1 : 0);
+    job_store_sqlite_statement_bind_text(&statement, text);
+    return job_store_sqlite_statement_finish(&statement, rc, err);
 }
 
 static enum err_code sqlite_put_report(void *self, const char *id, int64_t fence, const struct json *report,
@@ -359,35 +268,18 @@ static enum err_code sqlite_last_published(void *self, enum job_type type, const
                                            struct err *err)
 {
     struct sqlite_store *store = self;
-    struct statement statement;
+    struct job_store_sqlite_statement statement;
     enum err_code rc;
 
     (void)pthread_mutex_lock(&store->lock);
-    rc = prepare(&statement, store,
-                 "SELECT document FROM reports WHERE type=? AND namespace=? AND published=1"
-                 " ORDER BY created_at DESC, id DESC LIMIT 1",
-                 err);
-    bind_text(&statement, job_type_name(type));
-    bind_text(&statement, shop);
-    rc = fetch_one(&statement, rc, "published report", out, err);
+    rc = job_store_sqlite_statement_prepare(&statement, store->db,
+                                            "SELECT document FROM reports WHERE type=? AND namespace=? AND published=1"
+                                            " ORDER BY created_at DESC, id DESC LIMIT 1",
+                                            err);
+    job_store_sqlite_statement_bind_text(&statement, job_type_name(type));
+    job_store_sqlite_statement_bind_text(&statement, shop);
+    rc = job_store_sqlite_statement_read_one(&statement, rc, "published report", out, err);
     (void)pthread_mutex_unlock(&store->lock);
-    return rc;
-}
-
-static enum err_code append_rows(struct statement *statement, struct json *list, struct err *err)
-{
-    bool row = true;
-    enum err_code rc = ERR_OK;
-
-    while (rc == ERR_OK && row) {
-        struct json *document = NULL;
-
-        rc = step(statement, &row, err);
-        if (rc == ERR_OK && row)
-            rc = parse_column(statement, &document, err);
-        if (rc == ERR_OK && row && !json_value_append(list, document))
-            rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for a list of jobs");
-    }
     return rc;
 }
 
@@ -396,23 +288,22 @@ static enum err_code sqlite_list(void *self, const char *state, const char *type
 {
     struct sqlite_store *store = self;
     struct json *list = json_value_new_array();
-    struct statement statement;
+    struct job_store_sqlite_statement statement;
     enum err_code rc;
 
     if (list == NULL)
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for a list of jobs");
     (void)pthread_mutex_lock(&store->lock);
-    rc = prepare(&statement, store,
-                 "SELECT document FROM jobs WHERE (?1 IS NULL OR state=?1) AND (?2 IS NULL OR type=?2)"
-                 " AND (?3 IS NULL OR id<?3) ORDER BY id DESC LIMIT ?4",
-                 err);
-    bind_text(&statement, state);
-    bind_text(&statement, type);
-    bind_text(&statement, before);
-    bind_int(&statement, limit);
-    if (rc == ERR_OK)
-        rc = append_rows(&statement, list, err);
-    (void)sqlite3_finalize(statement.handle);
+    rc = job_store_sqlite_statement_prepare(
+        &statement, store->db,
+        "SELECT document FROM jobs WHERE (?1 IS NULL OR state=?1) AND (?2 IS NULL OR type=?2)"
+        " AND (?3 IS NULL OR id<?3) ORDER BY id DESC LIMIT ?4",
+        err);
+    job_store_sqlite_statement_bind_text(&statement, state);
+    job_store_sqlite_statement_bind_text(&statement, type);
+    job_store_sqlite_statement_bind_text(&statement, before);
+    job_store_sqlite_statement_bind_int(&statement, limit);
+    rc = job_store_sqlite_statement_read_all(&statement, rc, list, err);
     (void)pthread_mutex_unlock(&store->lock);
     if (rc != ERR_OK) {
         json_value_destroy(list);
@@ -428,7 +319,7 @@ static enum err_code sqlite_ping(void *self, struct err *err)
     enum err_code rc;
 
     (void)pthread_mutex_lock(&store->lock);
-    rc = run(store, "SELECT 1 FROM jobs LIMIT 1", err);
+    rc = job_store_sqlite_statement_run(store->db, "SELECT 1 FROM jobs LIMIT 1", err);
     (void)pthread_mutex_unlock(&store->lock);
     return rc;
 }
@@ -460,7 +351,7 @@ static const struct job_store_ops sqlite_ops = {
 static enum err_code make_tables(struct sqlite_store *store, struct err *err)
 {
     for (int waited_ms = 0;; waited_ms += ASK_AGAIN_MS) {
-        enum err_code rc = run(store, schema, err);
+        enum err_code rc = job_store_sqlite_statement_run(store->db, schema, err);
 
         if (rc == ERR_OK || sqlite3_errcode(store->db) != SQLITE_BUSY || waited_ms >= BUSY_TIMEOUT_MS)
             return rc;

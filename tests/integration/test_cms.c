@@ -173,7 +173,8 @@ static struct cms_harvest harvest_plain(const struct cms_fixture *fixture)
     return plain;
 }
 
-/* Whatever comes or goes at the head of the lists meanwhile: no activity that was there at the start is missing. */
+/* Whatever comes or goes at the head of the lists meanwhile: no activity that was there at the start is missing, nor
+ * comes again. But a page may meet the 50 repeated rows as well as the rows they repeat. */
 static void assert_no_row_is_lost(const struct cms_fixture *fixture, const struct cms_harvest *plain, const char *kind,
                                   int count, const char *when)
 {
@@ -185,7 +186,9 @@ static void assert_no_row_is_lost(const struct cms_fixture *fixture, const struc
                    when);
     assert_true(cms_fixture_control(fixture, fault));
     assert_int_equal(cms_harvest_activities(&harvest, &config, NULL, NULL), ERR_OK);
-    assert_true(cms_harvest_is_same(&harvest, plain));
+    assert_in_range(harvest.counts[ACTION_CONTENT_VIEW], FIXTURE_VIEWS - FIXTURE_REPEATED, FIXTURE_VIEWS);
+    assert_int_equal(harvest.counts[ACTION_PURCHASE], FIXTURE_PURCHASES);
+    assert_true(cms_harvest_has_all(&harvest, plain));
     cms_harvest_fini(&harvest);
 }
 
