@@ -322,7 +322,7 @@ static void a_zombies_child_does_not_publish_without_its_parents_word(void **sta
     int child;
 
     worker_fixture_run(fixture, 0, NULL);
-    worker_fixture_submit(fixture, homepage, "{\"iterations\":400,\"factors\":48}", id);
+    worker_fixture_submit(fixture, homepage, "{\"iterations\":200,\"factors\":32}", id);
     worker_fixture_wait_for_noted_stage(fixture, id, "als");
     child = worker_fixture_child(fixture, 0);
     server_freeze(&fixture->workers[0]);

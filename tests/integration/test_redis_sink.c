@@ -238,9 +238,10 @@ static void chunks_are_pipelined(void **state)
     assert_int_equal(raise_fence(sink), ERR_OK);
     (void)clock_gettime(CLOCK_MONOTONIC, &begin);
     for (size_t i = 0; i < MANY_CHUNKS; i++)
-        assert_int_equal(put(sink, i * SINK_CHUNK_PAIRS, SINK_CHUNK_PAIRS,
-                             "[1001,1002,1003,1004,1005,1006,1007,1008,1009,1010,1011,1012,1013,1014,1015,1016,1017,1018]"),
-                         ERR_OK);
+        assert_int_equal(
+            put(sink, i * SINK_CHUNK_PAIRS, SINK_CHUNK_PAIRS,
+                "[1001,1002,1003,1004,1005,1006,1007,1008,1009,1010,1011,1012,1013,1014,1015,1016,1017,1018]"),
+            ERR_OK);
     assert_int_equal(complete(sink, &removed), ERR_OK);
     (void)clock_gettime(CLOCK_MONOTONIC, &end);
     seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
