@@ -1,5 +1,6 @@
 /*
- * F'F of a factor matrix in double, computed by all threads in tiles. The result does not depend on their number.
+ * F'F of a factor matrix by all threads in tiles: products of a panel of rows in floats, panels summed in doubles. The
+ * result does not depend on the number of threads.
  */
 #ifndef WORKER_ALS_CPU_GRAM_H
 #define WORKER_ALS_CPU_GRAM_H

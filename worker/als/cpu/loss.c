@@ -4,11 +4,13 @@
 
 #include "common/base/mem.h"
 #include "worker/als/cpu/confidence.h"
+#include "worker/als/cpu/row_kernels.h"
 
-enum { BLOCK_ROWS = 64, LANES = 8 };
+enum { BLOCK_ROWS = 64 };
 
 struct loss {
     struct pool *pool;
+    const struct row_kernels *kernels;
     const struct als_problem *problem;
     size_t factors;
     size_t blocks;
@@ -27,6 +29,7 @@ enum err_code loss_create(struct loss **out, struct pool *pool, const struct als
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu partial losses", blocks);
     }
     loss->pool = pool;
+    loss->kernels = row_kernels_choose();
     loss->problem = problem;
     loss->factors = (size_t)problem->params->factors;
     loss->blocks = blocks;
@@ -44,23 +47,6 @@ void loss_destroy(struct loss *loss)
     free(loss);
 }
 
-static double dot(const float *a, const float *b, size_t count)
-{
-    double lanes[LANES] = {0};
-    double sum = 0;
-    size_t i = 0;
-
-    for (; i + LANES <= count; i += LANES) {
-        for (size_t lane = 0; lane < LANES; lane++)
-            lanes[lane] += (double)a[i + lane] * (double)b[i + lane];
-    }
-    for (; i < count; i++)
-        sum += (double)a[i] * (double)b[i];
-    for (size_t lane = 0; lane < LANES; lane++)
-        sum += lanes[lane];
-    return sum;
-}
-
 /* What the entries of a block of users add to sum (x.y)^2: c (p - s)^2 - s^2 */
 static void sum_block(void *context, size_t thread, size_t task)
 {
@@ -76,7 +62,8 @@ static void sum_block(void *context, size_t thread, size_t task)
         for (int64_t k = values->offsets[row]; k < values->offsets[row + 1]; k++) {
             double c = (double)confidence_of(alpha, values->values[k]);
             double p = values->values[k] > 0 ? 1 : 0;
-            double s = dot(loss->problem->x + row * f, loss->problem->y + (size_t)values->columns[k] * f, f);
+            const float *y = loss->problem->y + (size_t)values->columns[k] * f;
+            double s = loss->kernels->dot(loss->problem->x + row * f, y, f);
 
             sum += c * (p - s) * (p - s) - s * s;
         }

@@ -7,6 +7,10 @@
 
 #include "common/base/mem.h"
 #include "worker/als/cpu/lapack.h"
+#include "worker/als/cpu/row_kernels.h"
+
+/* From this many entries on OpenBLAS's own blocking is worth a copy of the rows (measured at f = 800). */
+enum { GATHER_FROM = 256 };
 
 /* Of a pivot less than this share must be left: more would be lost to rounding than a row's solution bears. */
 static const float LEAST_PIVOT = 1e-5F;
@@ -22,14 +26,16 @@ static const float LEAST_PIVOT = 1e-5F;
  */
 struct row_dual {
     size_t factors;
-    size_t positive; /* entries with d > 0 */
-    size_t negative; /* entries with d < 0 */
-    float *gather;   /* entries x f: v_j of P, then of N */
-    float *system;   /* entries x entries */
-    float *d;        /* of P, then of N */
-    float *w;        /* b / d, then r, then w; of P, then of N */
-    float *least;    /* the least square of each pivot that is still trusted; of P, then of N */
-    float *zero;     /* f: r0 */
+    const struct row_kernels *kernels;
+    size_t positive;    /* entries with d > 0 */
+    size_t negative;    /* entries with d < 0 */
+    const float **rows; /* v_j of P, then of N */
+    float *gather;      /* entries x f: a copy of these; NULL where no row has so many */
+    float *system;      /* entries x entries */
+    float *d;           /* of P, then of N */
+    float *w;           /* b / d, then r, then w; of P, then of N */
+    float *least;       /* the least square of each pivot that is still trusted; of P, then of N */
+    float *zero;        /* f: r0 */
     bool has_zero;
 };
 
@@ -40,15 +46,17 @@ enum err_code row_dual_create(struct row_dual **out, size_t most_entries, size_t
     *out = NULL;
     if (dual != NULL) {
         dual->factors = factors;
-        dual->gather = mem_aligned(most_entries * factors, sizeof(float));
+        dual->kernels = row_kernels_choose();
+        dual->rows = mem_zeroed(most_entries, sizeof *dual->rows);
+        dual->gather = most_entries < GATHER_FROM ? NULL : mem_aligned(most_entries * factors, sizeof(float));
         dual->system = mem_aligned(most_entries * most_entries, sizeof(float));
         dual->d = mem_aligned(most_entries, sizeof(float));
         dual->w = mem_aligned(most_entries, sizeof(float));
         dual->least = mem_aligned(most_entries, sizeof(float));
         dual->zero = mem_aligned(factors, sizeof(float));
     }
-    if (dual == NULL || dual->gather == NULL || dual->system == NULL || dual->d == NULL || dual->w == NULL ||
-        dual->least == NULL || dual->zero == NULL) {
+    if (dual == NULL || dual->rows == NULL || (dual->gather == NULL && most_entries >= GATHER_FROM) ||
+        dual->system == NULL || dual->d == NULL || dual->w == NULL || dual->least == NULL || dual->zero == NULL) {
         row_dual_destroy(dual);
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for a row of %zu entries x %zu factors", most_entries, factors);
     }
@@ -60,6 +68,7 @@ void row_dual_destroy(struct row_dual *dual)
 {
     if (dual == NULL)
         return;
+    free(dual->rows);
     free(dual->gather);
     free(dual->system);
     free(dual->d);
@@ -69,15 +78,14 @@ void row_dual_destroy(struct row_dual *dual)
     free(dual);
 }
 
-/* Appends the entries whose d has the given sign to the gathered ones; how many there are now. */
+/* Appends the entries whose d has the given sign; how many there are now. */
 static size_t gather_sign(struct row_dual *dual, const struct confidence_row *row, const float *v, float sign,
                           size_t count)
 {
     for (size_t j = 0; j < row->count; j++) {
         if (row->d[j] * sign <= 0)
             continue;
-        memcpy(dual->gather + count * dual->factors, v + (size_t)row->columns[j] * dual->factors,
-               dual->factors * sizeof *v);
+        dual->rows[count] = v + (size_t)row->columns[j] * dual->factors;
         dual->d[count] = row->d[j];
         dual->w[count] = row->b[j] / row->d[j];
         count++;
@@ -99,13 +107,27 @@ static void gather_zero(struct row_dual *dual, const struct confidence_row *row,
     }
 }
 
+/* The lower triangle of G. */
+static void set_gram(struct row_dual *dual, size_t n)
+{
+    size_t f = dual->factors;
+
+    if (n < GATHER_FROM) {
+        dual->kernels->gram(dual->system, n, dual->rows, n, f);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        memcpy(dual->gather + i * f, dual->rows[i], f * sizeof(float));
+    cblas_ssyrk(CblasRowMajor, CblasLower, CblasNoTrans, (int)n, (int)f, 1, dual->gather, (int)f, 0, dual->system,
+                (int)n);
+}
+
 /* The lower triangle of the system, the N block negated; w becomes r. */
 static void set_system(struct row_dual *dual)
 {
     size_t n = dual->positive + dual->negative;
-    int f = (int)dual->factors;
 
-    cblas_ssyrk(CblasRowMajor, CblasLower, CblasNoTrans, (int)n, f, 1, dual->gather, f, 0, dual->system, (int)n);
+    set_gram(dual, n);
     for (size_t i = 0; i < n; i++)
         dual->least[i] = LEAST_PIVOT * (dual->system[i * n + i] + 1 / fabsf(dual->d[i]));
     for (size_t i = 0; i < dual->positive; i++)
@@ -115,8 +137,8 @@ static void set_system(struct row_dual *dual)
             dual->system[i * n + j] = -dual->system[i * n + j];
         dual->system[i * n + i] -= 1 / dual->d[i];
     }
-    if (dual->has_zero)
-        cblas_sgemv(CblasRowMajor, CblasNoTrans, (int)n, f, -1, dual->gather, f, dual->zero, 1, 1, dual->w, 1);
+    for (size_t i = 0; dual->has_zero && i < n; i++)
+        dual->w[i] -= cblas_sdot((int)dual->factors, dual->rows[i], 1, dual->zero, 1);
 }
 
 /* A block of `count` entries from `first` on becomes its Cholesky factor. */
@@ -185,7 +207,6 @@ static void solve_system(struct row_dual *dual)
 bool row_dual_solve(struct row_dual *dual, const struct confidence_row *row, const float *v, float *t)
 {
     size_t n;
-    int f = (int)dual->factors;
 
     dual->positive = gather_sign(dual, row, v, 1, 0);
     n = gather_sign(dual, row, v, -1, dual->positive);
@@ -198,6 +219,6 @@ bool row_dual_solve(struct row_dual *dual, const struct confidence_row *row, con
     if (!factor_system(dual))
         return false;
     solve_system(dual);
-    cblas_sgemv(CblasRowMajor, CblasTrans, (int)n, f, 1, dual->gather, f, dual->w, 1, 1, t, 1);
+    dual->kernels->combine(t, dual->rows, dual->w, n, dual->factors);
     return true;
 }

@@ -10,24 +10,27 @@
 #include "worker/als/cpu/lapack.h"
 #include "worker/als/cpu/row_dense.h"
 #include "worker/als/cpu/row_dual.h"
+#include "worker/als/cpu/row_refined.h"
 #include "worker/als/cpu/sweep.h"
 
 /*
  * A0 = fixed' fixed + lambda I = L L' is shared by all rows. V = fixed L^-T once; then each row gives its t in the
- * dual form, and a block of rows together X = T L^-1. Rows with more entries than factors, and the few that rounding
- * keeps from the dual form, are solved dense.
+ * dual form, and a panel of rows together X = T L^-1. Rows with more entries than factors, and the few that rounding
+ * keeps from the dual form, are solved dense: in floats and refined, or where that fails in doubles.
+ *
+ * L^-1 is a lower triangle: the products with it leave out the zeros, a stripe of columns at a time.
  */
-enum { BLOCK_ROWS = 32, V_ROWS = 256 };
+enum { BLOCK_ROWS = 32, PANEL_ROWS = 256, STRIPE = 160 };
 
 /* A pivot this far below the largest is rounding, not information (doubles; sums of up to 1e6 products). */
 static const double LEAST_PIVOT = 1e-13;
 
 struct worker {
     struct row_dual *dual;
+    struct row_refined *refined;
     struct row_dense *dense;
     struct confidence_row row;
-    float *t;                   /* BLOCK_ROWS x f */
-    bool dense_row[BLOCK_ROWS]; /* of the block: those without a t */
+    float *panel; /* PANEL_ROWS x f */
 };
 
 struct exact {
@@ -40,6 +43,7 @@ struct exact {
     double *factor;          /* f x f: L, then L^-1 */
     float *inverse;          /* f x f: L^-1, the upper triangle 0 */
     float *v;                /* rows of the longer side x f */
+    bool *is_solved;         /* rows of the longer side: `solved` holds x, else t */
     size_t workers;
     struct worker *worker;
     const struct sweep_input *input;
@@ -64,10 +68,11 @@ static void exact_destroy(void *state)
         return;
     for (size_t i = 0; exact->worker != NULL && i < exact->workers; i++) {
         row_dual_destroy(exact->worker[i].dual);
+        row_refined_destroy(exact->worker[i].refined);
         row_dense_destroy(exact->worker[i].dense);
         free(exact->worker[i].row.d);
         free(exact->worker[i].row.b);
-        free(exact->worker[i].t);
+        free(exact->worker[i].panel);
     }
     blocks_fini(&exact->blocks[ALS_SIDE_USERS]);
     blocks_fini(&exact->blocks[ALS_SIDE_ITEMS]);
@@ -76,6 +81,7 @@ static void exact_destroy(void *state)
     free(exact->factor);
     free(exact->inverse);
     free(exact->v);
+    free(exact->is_solved);
     free(exact);
 }
 
@@ -87,13 +93,16 @@ static enum err_code create_worker(struct worker *worker, size_t longest, size_t
     rc = row_dual_create(&worker->dual, most_dual, factors, err);
     if (rc != ERR_OK)
         return rc;
+    rc = row_refined_create(&worker->refined, factors, err);
+    if (rc != ERR_OK)
+        return rc;
     rc = row_dense_create(&worker->dense, factors, err);
     if (rc != ERR_OK)
         return rc;
     worker->row.d = mem_aligned(longest, sizeof(float));
     worker->row.b = mem_aligned(longest, sizeof(float));
-    worker->t = mem_aligned(BLOCK_ROWS * factors, sizeof(float));
-    if (worker->row.d == NULL || worker->row.b == NULL || worker->t == NULL)
+    worker->panel = mem_aligned(PANEL_ROWS * factors, sizeof(float));
+    if (worker->row.d == NULL || worker->row.b == NULL || worker->panel == NULL)
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for a row of %zu entries x %zu factors", longest, factors);
     return ERR_OK;
 }
@@ -108,9 +117,10 @@ static enum err_code create_shared(struct exact *exact, const struct als_problem
     exact->factor = mem_aligned(f * f, sizeof(double));
     exact->inverse = mem_aligned(f * f, sizeof(float));
     exact->v = mem_aligned(longer * f, sizeof(float)); /* no overflow: the factors are as large */
+    exact->is_solved = mem_zeroed(longer, sizeof *exact->is_solved);
     exact->worker = mem_zeroed(exact->workers, sizeof *exact->worker);
     if (exact->base == NULL || exact->factor == NULL || exact->inverse == NULL || exact->v == NULL ||
-        exact->worker == NULL)
+        exact->is_solved == NULL || exact->worker == NULL)
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu rows x %zu factors", longer, f);
     rc = blocks_init(&exact->blocks[ALS_SIDE_USERS], problem->by_user, BLOCK_ROWS, row_cost, f, err);
     if (rc != ERR_OK)
@@ -170,56 +180,85 @@ static enum err_code factor_shared(struct exact *exact, struct err *err)
     return ERR_OK;
 }
 
+static size_t panel_rows(size_t rows, size_t panel)
+{
+    size_t left = rows - panel * PANEL_ROWS;
+
+    return left < PANEL_ROWS ? left : PANEL_ROWS;
+}
+
+static size_t stripe_width(size_t factors, size_t first)
+{
+    return factors - first < STRIPE ? factors - first : STRIPE;
+}
+
+/* A panel of V = fixed L^-T: column k takes the columns up to k of fixed. */
 static void make_v(void *context, size_t thread, size_t task)
 {
     struct exact *exact = context;
     size_t f = exact->factors;
-    size_t first = task * V_ROWS;
-    size_t rows = exact->input->values->cols - first < V_ROWS ? exact->input->values->cols - first : V_ROWS;
+    int rows = (int)panel_rows(exact->input->values->cols, task);
+    size_t offset = task * PANEL_ROWS * f;
 
     (void)thread;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)f, (int)f, 1, exact->input->fixed + first * f,
-                (int)f, exact->inverse, (int)f, 0, exact->v + first * f, (int)f);
+    for (size_t k = 0; k < f; k += STRIPE) {
+        int width = (int)stripe_width(f, k);
+
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, width, (int)k + width, 1,
+                    exact->input->fixed + offset, (int)f, exact->inverse + k * f, (int)f, 0, exact->v + offset + k,
+                    (int)f);
+    }
 }
 
-/* False where the row has to be solved dense; t is then 0. */
-static bool solve_dual(const struct exact *exact, struct worker *worker, size_t row, float *t)
+/* A panel of X = T L^-1, in place: column k takes the columns from k on of T. */
+static void make_x(void *context, size_t thread, size_t task)
 {
+    struct exact *exact = context;
+    size_t f = exact->factors;
+    size_t rows = panel_rows(exact->input->values->rows, task);
+    float *solved = exact->input->solved + task * PANEL_ROWS * f;
+    const bool *is_solved = exact->is_solved + task * PANEL_ROWS;
+    float *panel = exact->worker[thread].panel;
+
+    memcpy(panel, solved, rows * f * sizeof *panel);
+    for (size_t k = 0; k < f; k += STRIPE)
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)stripe_width(f, k), (int)(f - k), 1,
+                    panel + k, (int)f, exact->inverse + k * f + k, (int)f, 0, solved + k, (int)f);
+    for (size_t i = 0; i < rows; i++) {
+        if (is_solved[i])
+            memcpy(solved + i * f, panel + i * f, f * sizeof *panel);
+    }
+}
+
+static bool solve_dense(struct exact *exact, struct worker *worker, float *x)
+{
+    const struct sweep_input *input = exact->input;
+
+    return row_refined_solve(worker->refined, &worker->row, input->fixed, exact->base, x) ||
+           row_dense_solve(worker->dense, &worker->row, input->fixed, exact->base, x);
+}
+
+static void solve_row(struct exact *exact, struct worker *worker, size_t row)
+{
+    float *solved = exact->input->solved + row * exact->factors;
     size_t count = confidence_count(exact->input->values, row);
 
-    if (count > 0 && count < exact->factors) {
-        confidence_fill(&worker->row, exact->input->values, row, exact->alpha);
-        if (row_dual_solve(worker->dual, &worker->row, exact->v, t))
-            return true;
-    }
-    memset(t, 0, exact->factors * sizeof *t);
-    return count == 0;
-}
-
-static void solve_dense(struct exact *exact, struct worker *worker, size_t row)
-{
     confidence_fill(&worker->row, exact->input->values, row, exact->alpha);
-    if (!row_dense_solve(worker->dense, &worker->row, exact->input->fixed, exact->base,
-                         exact->input->solved + row * exact->factors))
+    exact->is_solved[row] = false;
+    if (count < exact->factors && row_dual_solve(worker->dual, &worker->row, exact->v, solved))
+        return;
+    exact->is_solved[row] = true;
+    if (!solve_dense(exact, worker, solved))
         sweep_note_failure(&exact->failed_row, row);
 }
 
 static void solve_block(void *context, size_t thread, size_t task)
 {
     struct exact *exact = context;
-    struct worker *worker = &exact->worker[thread];
-    size_t f = exact->factors;
-    size_t first = task * BLOCK_ROWS;
-    size_t rows = blocks_end(&exact->blocks[exact->input->side], task) - first;
+    const struct blocks *blocks = &exact->blocks[exact->input->side];
 
-    for (size_t i = 0; i < rows; i++)
-        worker->dense_row[i] = !solve_dual(exact, worker, first + i, worker->t + i * f);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)f, (int)f, 1, worker->t, (int)f,
-                exact->inverse, (int)f, 0, exact->input->solved + first * f, (int)f);
-    for (size_t i = 0; i < rows; i++) {
-        if (worker->dense_row[i])
-            solve_dense(exact, worker, first + i);
-    }
+    for (size_t row = task * BLOCK_ROWS; row < blocks_end(blocks, task); row++)
+        solve_row(exact, &exact->worker[thread], row);
 }
 
 static enum err_code exact_run(void *state, const struct sweep_input *input, struct err *err)
@@ -234,10 +273,13 @@ static enum err_code exact_run(void *state, const struct sweep_input *input, str
     rc = factor_shared(exact, err);
     if (rc != ERR_OK)
         return rc;
-    pool_run(exact->pool, make_v, exact, NULL, (input->values->cols + V_ROWS - 1) / V_ROWS);
+    pool_run(exact->pool, make_v, exact, NULL, (input->values->cols + PANEL_ROWS - 1) / PANEL_ROWS);
     pool_run(exact->pool, solve_block, exact, blocks->order, blocks->count);
     failed = atomic_load(&exact->failed_row);
-    return failed == SIZE_MAX ? ERR_OK : sweep_row_failed(input, failed, err);
+    if (failed != SIZE_MAX)
+        return sweep_row_failed(input, failed, err);
+    pool_run(exact->pool, make_x, exact, NULL, (input->values->rows + PANEL_ROWS - 1) / PANEL_ROWS);
+    return ERR_OK;
 }
 
 const struct sweep_solver sweep_exact = {.create = exact_create, .run = exact_run, .destroy = exact_destroy};
