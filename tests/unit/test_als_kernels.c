@@ -102,6 +102,17 @@ static void check_combine(const struct row_kernels *kernels, const struct rows *
     }
 }
 
+static void check_multiply(const struct row_kernels *kernels, const struct rows *rows, size_t count, size_t width)
+{
+    float out[MOST_ROWS + 1];
+
+    out[count] = UNTOUCHED;
+    kernels->multiply(out, rows->rows[2], rows->rows, count, width);
+    assert_true(out[count] == UNTOUCHED);
+    for (size_t j = 0; j < count; j++)
+        assert_near((double)out[j], dot(rows->rows[2], rows->rows[j], width), 2e-5);
+}
+
 static void check_doubles(const struct row_kernels *kernels, const struct rows *rows, size_t width)
 {
     double b[MOST_WIDTH];
@@ -138,6 +149,7 @@ static void kernels_of_every_kind_agree_with_plain_loops(void **state)
             for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
                 check_gram(kinds[kind], &rows, counts[c], widths[w]);
                 check_combine(kinds[kind], &rows, counts[c], widths[w]);
+                check_multiply(kinds[kind], &rows, counts[c], widths[w]);
             }
             check_doubles(kinds[kind], &rows, widths[w]);
         }

@@ -34,6 +34,12 @@ static void combine_plain(float *out, const float *const *rows, const float *wei
     }
 }
 
+static void multiply_plain(float *out, const float *x, const float *const *rows, size_t count, size_t width)
+{
+    for (size_t j = 0; j < count; j++)
+        out[j] = dot_float(x, rows[j], width);
+}
+
 static double dot_plain(const float *a, const float *b, size_t width)
 {
     double even = 0;
@@ -69,6 +75,7 @@ static void add_double_plain(double *out, const float *a, double weight, size_t 
 const struct row_kernels row_kernels_plain = {.name = "plain",
                                               .gram = gram_plain,
                                               .combine = combine_plain,
+                                              .multiply = multiply_plain,
                                               .dot = dot_plain,
                                               .dot_double = dot_double_plain,
                                               .add_double = add_double_plain};

@@ -24,6 +24,9 @@ struct row_kernels {
     /* out[k] += sum over j of weights[j] * rows[j][k] */
     void (*combine)(float *out, const float *const *rows, const float *weights, size_t count, size_t width);
 
+    /* out[j] = x . rows[j] */
+    void (*multiply)(float *out, const float *x, const float *const *rows, size_t count, size_t width);
+
     /* a . b of floats, summed in doubles */
     double (*dot)(const float *a, const float *b, size_t width);
 

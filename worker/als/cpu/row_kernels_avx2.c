@@ -97,6 +97,38 @@ TARGET static void combine_avx2(float *out, const float *const *rows, const floa
     }
 }
 
+TARGET static inline float sum_floats(__m256 sums)
+{
+    float lanes[LANES];
+
+    _mm256_storeu_ps(lanes, sums);
+    return ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
+}
+
+/* Four rows at a time, since each alone would wait for memory. */
+TARGET static void multiply_avx2(float *out, const float *x, const float *const *rows, size_t count, size_t width)
+{
+    for (size_t j = 0; j < count; j += RIGHT) {
+        const float *four[RIGHT];
+        __m256 sums[RIGHT] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
+        size_t whole = width - width % LANES;
+
+        take_rows(four, RIGHT, rows, j, count);
+        for (size_t k = 0; k < whole; k += LANES) {
+            __m256 left = _mm256_loadu_ps(x + k);
+
+            ROW_KERNELS_UNROLL
+            for (size_t i = 0; i < RIGHT; i++)
+                sums[i] = _mm256_fmadd_ps(left, _mm256_loadu_ps(four[i] + k), sums[i]);
+        }
+        for (size_t i = 0; i < RIGHT && j + i < count; i++) {
+            out[j + i] = sum_floats(sums[i]);
+            for (size_t k = whole; k < width; k++)
+                out[j + i] += x[k] * four[i][k];
+        }
+    }
+}
+
 enum { DOUBLES = 4 };
 
 /* Four floats as doubles. */
@@ -156,6 +188,7 @@ TARGET static void add_double_avx2(double *out, const float *a, double weight, s
 const struct row_kernels row_kernels_avx2 = {.name = "avx2",
                                              .gram = gram_avx2,
                                              .combine = combine_avx2,
+                                             .multiply = multiply_avx2,
                                              .dot = dot_avx2,
                                              .dot_double = dot_double_avx2,
                                              .add_double = add_double_avx2};

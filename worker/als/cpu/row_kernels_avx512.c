@@ -133,6 +133,27 @@ TARGET static void combine_avx512(float *out, const float *const *rows, const fl
     }
 }
 
+/* Four rows at a time, since each alone would wait for memory. */
+TARGET static void multiply_avx512(float *out, const float *x, const float *const *rows, size_t count, size_t width)
+{
+    for (size_t j = 0; j < count; j += BLOCK) {
+        const float *four[BLOCK];
+        __m512 sums[BLOCK] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
+
+        take_rows(four, rows, j, count);
+        for (size_t k = 0; k < width; k += LANES) {
+            __mmask16 mask = mask_of(width - k);
+            __m512 left = _mm512_maskz_loadu_ps(mask, x + k);
+
+            ROW_KERNELS_UNROLL
+            for (size_t i = 0; i < BLOCK; i++)
+                sums[i] = _mm512_fmadd_ps(left, _mm512_maskz_loadu_ps(mask, four[i] + k), sums[i]);
+        }
+        for (size_t i = 0; i < BLOCK && j + i < count; i++)
+            out[j + i] = _mm512_reduce_add_ps(sums[i]);
+    }
+}
+
 enum { DOUBLES = 8 };
 
 /* Eight floats as doubles. */
@@ -189,6 +210,7 @@ TARGET static void add_double_avx512(double *out, const float *a, double weight,
 const struct row_kernels row_kernels_avx512 = {.name = "avx512",
                                                .gram = gram_avx512,
                                                .combine = combine_avx512,
+                                               .multiply = multiply_avx512,
                                                .dot = dot_avx512,
                                                .dot_double = dot_double_avx512,
                                                .add_double = add_double_avx512};

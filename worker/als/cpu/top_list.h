@@ -1,6 +1,6 @@
 /*
- * The n largest scores of each row: tiles of scores by SGEMM, a threshold test, and a heap of n for what passes it.
- * Behind als_top_items and als_similar_items, whose rules hold.
+ * The n largest scores of each row, by the faster of the ways of top_search.h. Behind als_top_items and
+ * als_similar_items, whose rules hold.
  */
 #ifndef WORKER_ALS_CPU_TOP_LIST_H
 #define WORKER_ALS_CPU_TOP_LIST_H
