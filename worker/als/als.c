@@ -231,29 +231,36 @@ static enum err_code check_request(const struct als_list_request *request, struc
     return ERR_OK;
 }
 
+enum err_code als_lists_init(struct als_lists *lists, size_t rows, size_t n, struct err *err)
+{
+    size_t cells;
+
+    *lists = (struct als_lists){.rows = rows, .n = n};
+    if (!mem_multiply(&cells, rows, n))
+        return ERR_SET(err, ERR_NO_MEMORY, "%zu lists of %zu are too many", rows, n);
+    lists->items = mem_zeroed(cells, sizeof *lists->items);
+    lists->scores = mem_zeroed(cells, sizeof *lists->scores);
+    lists->counts = mem_zeroed(rows, sizeof *lists->counts);
+    if (lists->items != NULL && lists->scores != NULL && lists->counts != NULL)
+        return ERR_OK;
+    als_lists_fini(lists);
+    return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu lists of %zu", rows, n);
+}
+
 typedef enum err_code (*fill_lists_fn)(struct als_lists *out, const struct als_list_request *request, struct err *err);
 
 static enum err_code make_lists(struct als_lists *out, size_t rows, const struct als_list_request *request,
                                 fill_lists_fn fill, struct err *err)
 {
     enum err_code rc;
-    size_t cells;
 
     memset(out, 0, sizeof *out);
     rc = check_request(request, err);
+    if (rc == ERR_OK)
+        rc = als_lists_init(out, rows, request->n, err);
     if (rc != ERR_OK)
         return rc;
-    if (!mem_multiply(&cells, rows, request->n))
-        return ERR_SET(err, ERR_NO_MEMORY, "%zu lists of %zu are too many", rows, request->n);
-    out->rows = rows;
-    out->n = request->n;
-    out->items = mem_zeroed(cells, sizeof *out->items);
-    out->scores = mem_zeroed(cells, sizeof *out->scores);
-    out->counts = mem_zeroed(rows, sizeof *out->counts);
-    if (out->items == NULL || out->scores == NULL || out->counts == NULL)
-        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu lists of %zu", rows, request->n);
-    else
-        rc = fill(out, request, err);
+    rc = fill(out, request, err);
     if (rc != ERR_OK)
         als_lists_fini(out);
     return rc;
@@ -262,9 +269,25 @@ static enum err_code make_lists(struct als_lists *out, size_t rows, const struct
 enum err_code als_top_items(struct als_lists *out, const struct als_model *model, const int32_t *candidates,
                             size_t candidate_count, size_t n, int threads, struct err *err)
 {
-    const struct als_list_request request = {
-        .model = model, .candidates = candidates, .candidate_count = candidate_count, .n = n, .threads = threads};
+    return als_top_new_items(out, model, NULL, candidates, candidate_count, n, threads, err);
+}
 
+enum err_code als_top_new_items(struct als_lists *out, const struct als_model *model, const struct csr *known,
+                                const int32_t *candidates, size_t candidate_count, size_t n, int threads,
+                                struct err *err)
+{
+    const struct als_list_request request = {.model = model,
+                                             .known = known,
+                                             .candidates = candidates,
+                                             .candidate_count = candidate_count,
+                                             .n = n,
+                                             .threads = threads};
+
+    if (known != NULL && (known->rows != model->users || known->cols != model->items)) {
+        memset(out, 0, sizeof *out);
+        return ERR_SET(err, ERR_ARGUMENT, "known items of %zu x %zu are not of a model of %zu x %zu", known->rows,
+                       known->cols, model->users, model->items);
+    }
     return make_lists(out, model->users, &request, als_backend_find(ALS_BACKEND_AUTO)->top_items, err);
 }
 

@@ -73,10 +73,18 @@ struct als_lists {
     int32_t *counts; /* fewer than n where fewer candidates exist */
 };
 
+/* Empty lists; ERR_NO_MEMORY. */
+enum err_code als_lists_init(struct als_lists *lists, size_t rows, size_t n, struct err *err) MUST_CHECK;
+
 /* For every user the n candidates with the largest x.y, descending, ties the lower index first. `candidates` are
  * ascending item indices (the recommendable ones). */
 enum err_code als_top_items(struct als_lists *out, const struct als_model *model, const int32_t *candidates,
                             size_t candidate_count, size_t n, int threads, struct err *err) MUST_CHECK;
+
+/* The same without the items that a user has in `known` (users x items). */
+enum err_code als_top_new_items(struct als_lists *out, const struct als_model *model, const struct csr *known,
+                                const int32_t *candidates, size_t candidate_count, size_t n, int threads,
+                                struct err *err) MUST_CHECK;
 
 /* For every item the n other candidates with the largest cosine of factors >= floor, descending, ties the lower index
  * first; an item of zero norm has none. */

@@ -28,6 +28,7 @@ struct als_training; /* a backend's own, with all memory that sweeps need */
 /* What als_top_items and als_similar_items are asked for. */
 struct als_list_request {
     const struct als_model *model;
+    const struct csr *known;   /* of top_items: what a user has is not listed; NULL: all may be */
     const int32_t *candidates; /* ascending item indices */
     size_t candidate_count;
     size_t n;

@@ -58,3 +58,19 @@ enum err_code csr_transpose(struct csr *out, const struct csr *csr, struct err *
     }
     return ERR_OK;
 }
+
+bool csr_has(const struct csr *csr, size_t row, int32_t column)
+{
+    int64_t low = csr->offsets[row];
+    int64_t high = csr->offsets[row + 1];
+
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+
+        if (csr->columns[middle] < column)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < csr->offsets[row + 1] && csr->columns[low] == column;
+}

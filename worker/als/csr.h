@@ -4,6 +4,7 @@
 #ifndef WORKER_ALS_CSR_H
 #define WORKER_ALS_CSR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,9 @@ static inline size_t csr_nonzeros(const struct csr *csr)
 {
     return (size_t)csr->offsets[csr->rows];
 }
+
+/* Whether row `row` has an entry in `column`. */
+bool csr_has(const struct csr *csr, size_t row, int32_t column);
 
 /* cols x rows; within each row the columns ascend. */
 enum err_code csr_transpose(struct csr *out, const struct csr *csr, struct err *err) MUST_CHECK;

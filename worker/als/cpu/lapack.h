@@ -14,4 +14,7 @@ bool lapack_cholesky_double(double *a, size_t n, size_t stride) __attribute__((w
 /* L becomes its inverse, in the lower triangle; false where a diagonal entry is 0. */
 bool lapack_invert_lower(double *l, size_t n) __attribute__((warn_unused_result));
 
+/* L of A = L L' becomes the lower triangle of A^-1; false where a diagonal entry is 0. */
+bool lapack_invert_cholesky(double *l, size_t n) __attribute__((warn_unused_result));
+
 #endif

@@ -66,6 +66,7 @@ enum err_code top_list_items(struct als_lists *out, const struct als_list_reques
     if (rc != ERR_OK)
         goto done;
     search.rows = request->model->x;
+    search.known = request->known;
     for (size_t i = 0; i < request->candidate_count; i++)
         add_candidate(&search, request->model->y, request->candidates[i], 1);
     rc = search_run(&search, err);

@@ -76,8 +76,7 @@ static bool is_candidate(const struct quantized_search *quantized, size_t candid
 {
     const struct top_search *search = quantized->search;
 
-    return candidate < search->candidate_count &&
-           !(search->skips_itself && (size_t)search->candidate_items[candidate] == row);
+    return candidate < search->candidate_count && top_search_allows(search, row, search->candidate_items[candidate]);
 }
 
 static void begin_row(const struct quantized_search *quantized, struct worker *worker, size_t slot, size_t row)

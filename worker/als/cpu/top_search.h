@@ -13,15 +13,17 @@
 #include "worker/als/als.h"
 #include "worker/als/cpu/pool.h"
 #include "worker/als/cpu/quantized.h"
+#include "worker/als/csr.h"
 
 struct top_search {
     struct als_lists *lists;
     struct pool *pool;
     size_t factors;
-    const float *rows;      /* lists->rows x f */
-    const float *row_scale; /* per row, what its scores are multiplied by; 0: no list. NULL: 1 */
-    bool skips_itself;      /* candidate i is no answer for row i */
-    float floor;            /* no score below it counts */
+    const float *rows;       /* lists->rows x f */
+    const float *row_scale;  /* per row, what its scores are multiplied by; 0: no list. NULL: 1 */
+    const struct csr *known; /* a row's entries are no answers for it; NULL: none */
+    bool skips_itself;       /* nor is item i for row i */
+    float floor;             /* no score below it counts */
     size_t candidate_count;
     int32_t *candidate_items; /* the item of each candidate, ascending */
     float *candidates;        /* candidate_count x f */
@@ -31,6 +33,13 @@ struct top_search {
 static inline float top_search_scale(const struct top_search *search, size_t row)
 {
     return search->row_scale != NULL ? search->row_scale[row] : 1;
+}
+
+/* Whether the item may be in the row's list. */
+static inline bool top_search_allows(const struct top_search *search, size_t row, int32_t item)
+{
+    return !(search->skips_itself && (size_t)item == row) &&
+           (search->known == NULL || !csr_has(search->known, row, item));
 }
 
 enum err_code top_search_by_sgemm(const struct top_search *search, struct err *err) MUST_CHECK;

@@ -30,7 +30,7 @@ static void scan_row(const struct top_search *search, size_t row, const float *t
         if (score < threshold || score < search->floor)
             continue;
         item = search->candidate_items[first + j];
-        if (search->skips_itself && (size_t)item == row)
+        if (!top_search_allows(search, row, item))
             continue;
         top_heap_offer(&heap, score, item);
         threshold = top_heap_threshold(&heap);
