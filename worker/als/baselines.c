@@ -12,7 +12,7 @@
 
 /* Item cosine and EASE score a user by sum over its items i of weight * S[i][j]; S is made and used a block of
  * candidates j at a time. */
-enum { BLOCK = 512, USERS_PER_TASK = 64 };
+enum { BLOCK = 512, LISTS_PER_TASK = 64 };
 
 static const char *const names[BASELINE_COUNT] = {"popularity", "item_cosine", "ease"};
 
@@ -47,12 +47,18 @@ static void baselines_fini(struct baselines *baselines)
     pool_destroy(baselines->pool);
 }
 
-static struct top_heap heap_of(const struct als_lists *lists, size_t user)
+static struct top_heap heap_of(const struct als_lists *lists, size_t list)
 {
-    return (struct top_heap){.scores = lists->scores + user * lists->n,
-                             .items = lists->items + user * lists->n,
+    return (struct top_heap){.scores = lists->scores + list * lists->n,
+                             .items = lists->items + list * lists->n,
                              .n = lists->n,
-                             .count = (size_t)lists->counts[user]};
+                             .count = (size_t)lists->counts[list]};
+}
+
+/* Whose list it is. */
+static size_t user_of(const struct baseline_params *params, size_t list)
+{
+    return params->users != NULL ? (size_t)params->users[list] : list;
 }
 
 /* Popularity */
@@ -87,16 +93,16 @@ static enum err_code list_popular(struct baselines *baselines, struct err *err)
                                       .item = item};
     }
     qsort(popular, params->candidate_count, sizeof *popular, compare_popular);
-    for (size_t user = 0; user < lists->rows; user++) {
+    for (size_t list = 0; list < lists->rows; list++) {
         size_t count = 0;
 
         for (size_t i = 0; i < params->candidate_count && count < lists->n; i++) {
-            if (csr_has(params->train, user, popular[i].item))
+            if (csr_has(params->train, user_of(params, list), popular[i].item))
                 continue;
-            lists->items[user * lists->n + count] = popular[i].item;
-            lists->scores[user * lists->n + count++] = (float)popular[i].users;
+            lists->items[list * lists->n + count] = popular[i].item;
+            lists->scores[list * lists->n + count++] = (float)popular[i].users;
         }
-        lists->counts[user] = (int32_t)count;
+        lists->counts[list] = (int32_t)count;
     }
     free(popular);
     return ERR_OK;
@@ -109,11 +115,12 @@ static float weight_of(const struct baselines *baselines, float value)
     return baselines->baseline == BASELINE_EASE ? 1 : value;
 }
 
-static void score_user(const struct baselines *baselines, size_t user, float *scores)
+static void score_list(const struct baselines *baselines, size_t list, float *scores)
 {
     const struct baseline_params *params = baselines->params;
     const struct csr *train = params->train;
-    struct top_heap heap = heap_of(baselines->lists, user);
+    size_t user = user_of(params, list);
+    struct top_heap heap = heap_of(baselines->lists, list);
 
     memset(scores, 0, baselines->width * sizeof *scores);
     for (int64_t k = train->offsets[user]; k < train->offsets[user + 1]; k++) {
@@ -129,16 +136,16 @@ static void score_user(const struct baselines *baselines, size_t user, float *sc
         if (scores[j] >= top_heap_threshold(&heap) && !csr_has(train, user, item))
             top_heap_offer(&heap, scores[j], item);
     }
-    baselines->lists->counts[user] = (int32_t)heap.count;
+    baselines->lists->counts[list] = (int32_t)heap.count;
 }
 
-static void score_users(void *context, size_t thread, size_t task)
+static void score_lists(void *context, size_t thread, size_t task)
 {
     const struct baselines *baselines = context;
-    size_t end = (task + 1) * USERS_PER_TASK;
+    size_t end = (task + 1) * LISTS_PER_TASK;
 
-    for (size_t user = task * USERS_PER_TASK; user < end && user < baselines->lists->rows; user++)
-        score_user(baselines, user, baselines->scores[thread]);
+    for (size_t list = task * LISTS_PER_TASK; list < end && list < baselines->lists->rows; list++)
+        score_list(baselines, list, baselines->scores[thread]);
 }
 
 /* Column j of the block: the cosines of candidate j with all items. */
@@ -245,11 +252,11 @@ static enum err_code list_by_sums(struct baselines *baselines, struct err *err)
         baselines->first = first;
         baselines->width = left < BLOCK ? left : BLOCK;
         pool_run(baselines->pool, ease ? fill_ease : fill_cosine, baselines, NULL, baselines->width);
-        pool_run(baselines->pool, score_users, baselines, NULL,
-                 (baselines->lists->rows + USERS_PER_TASK - 1) / USERS_PER_TASK);
+        pool_run(baselines->pool, score_lists, baselines, NULL,
+                 (baselines->lists->rows + LISTS_PER_TASK - 1) / LISTS_PER_TASK);
     }
-    for (size_t user = 0; user < baselines->lists->rows; user++) {
-        struct top_heap heap = heap_of(baselines->lists, user);
+    for (size_t list = 0; list < baselines->lists->rows; list++) {
+        struct top_heap heap = heap_of(baselines->lists, list);
 
         top_heap_sort(&heap);
     }
@@ -278,7 +285,8 @@ enum err_code baseline_lists(struct als_lists *out, enum baseline baseline, cons
                              struct err *err)
 {
     struct baselines baselines = {.params = params, .baseline = baseline, .lists = out};
-    enum err_code rc = als_lists_init(out, params->train->rows, params->n, err);
+    enum err_code rc =
+        als_lists_init(out, params->users != NULL ? params->user_count : params->train->rows, params->n, err);
 
     if (rc == ERR_OK)
         rc = baselines_init(&baselines, err);

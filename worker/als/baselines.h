@@ -24,6 +24,8 @@ const char *baseline_name(enum baseline baseline);
 /* What lists are made of. */
 struct baseline_params {
     const struct csr *train; /* users x items; an item the user has is not listed */
+    const int32_t *users;    /* list i is that of row users[i] of train; NULL: all rows */
+    size_t user_count;
     const int32_t *candidates;
     size_t candidate_count; /* ascending item indices */
     size_t n;

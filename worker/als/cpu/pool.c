@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
+
 #include "common/base/mem.h"
 
 struct round {
@@ -39,15 +43,42 @@ struct pool {
     atomic_size_t next; /* the next task to take */
 };
 
+/* Numbers below 1e-38 count as 0 from here on: they are nothing to a model, and cost a hundred times an addition each.
+ * (A shop that has slept for a year has such values.) What was set before. */
+static unsigned flush_subnormals(void)
+{
+#ifdef __SSE__
+    enum { FLUSH_TO_ZERO = 0x8000, SUBNORMALS_ARE_ZERO = 0x0040 };
+    unsigned before = _mm_getcsr();
+
+    _mm_setcsr(before | FLUSH_TO_ZERO | SUBNORMALS_ARE_ZERO);
+    return before;
+#else
+    return 0;
+#endif
+}
+
+static void restore_subnormals(unsigned before)
+{
+#ifdef __SSE__
+    _mm_setcsr(before);
+#else
+    (void)before;
+#endif
+}
+
 static void work(struct pool *pool, const struct round *round, size_t thread)
 {
+    unsigned before = flush_subnormals();
+
     for (;;) {
         size_t turn = atomic_fetch_add(&pool->next, 1);
 
         if (turn >= round->count)
-            return;
+            break;
         round->run(round->context, thread, round->order != NULL ? round->order[turn] : turn);
     }
+    restore_subnormals(before);
 }
 
 static void *run_helper(void *argument)
