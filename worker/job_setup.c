@@ -113,6 +113,7 @@ void job_setup_homepage(struct homepage_params *out, const struct worker_setting
     take_int(&out->recommend.similar_size, params, "similar_products");
     take_real(&out->recommend.similar_floor, params, "similar_floor");
 
+    out->evaluation_days = settings->evaluation_days;
     out->publish = (struct publish_params){.enabled = true, .guard_percent = settings->guard_percent};
     take_bool(&out->publish.enabled, params, "publish");
     take_bool(&out->publish.force, params, "force");

@@ -182,6 +182,7 @@ static void read_shop(struct worker_settings *out, struct env *env)
     out->bearer_token = env_secret(env, "BEARER_TOKEN", "");
     out->window_days = (int)env_int(env, "INTERACTIONS_WINDOW_DAYS", 365, 0, 36500);
     out->guard_percent = (int)env_int(env, "PUBLISH_GUARD_PERCENT", 50, 0, 100);
+    out->evaluation_days = (int)env_int(env, "EVALUATION_DAYS", 14, 0, 365);
     out->test_user = env_text(env, "TEST_EMAIL_FOR_RECOMMENDATIONS", NULL);
     out->test_product = env_text(env, "TEST_PRODUCT_FOR_SIMILAR_PRODUCTS", NULL);
 }

@@ -232,10 +232,10 @@ static void a_job_goes_through_all_stages(void **state)
 
     if (run(job) != ERR_OK)
         fail_msg("%s", job->err.message);
-    assert_string_equal(job->watcher.stages, "fetch outliers weigh matrix als recommend publish ");
+    assert_string_equal(job->watcher.stages, "fetch outliers weigh matrix als recommend evaluate publish ");
     assert_true(str_starts_with(job->watcher.als_note, "iteration 3 of 3, loss "));
     stages = json_value_get(job->report, "stages");
-    assert_int_equal(json_value_count(stages), 7);
+    assert_int_equal(json_value_count(stages), 8);
     for (size_t i = 1; i < 4; i++) { /* each stage begins with what the one before ended with */
         int64_t out;
         int64_t in;
@@ -353,7 +353,8 @@ static void nothing_over_the_thresholds_ends_at_the_matrix(void **state)
 
 static void a_job_can_be_stopped_in_each_stage(void **state)
 {
-    static const char *const stages[] = {"fetch", "outliers", "weigh", "matrix", "als", "recommend", "publish"};
+    static const char *const stages[] = {"fetch", "outliers",  "weigh",    "matrix",
+                                         "als",   "recommend", "evaluate", "publish"};
     struct job *job = *state;
 
     for (size_t i = 0; i < sizeof stages / sizeof stages[0]; i++) {

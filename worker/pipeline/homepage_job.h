@@ -1,6 +1,7 @@
 /*
- * The job homepage_and_similar_products as a chain of stages: fetch, outliers, weigh, matrix, als, recommend, publish,
- * report. It knows neither processes nor Redis: what it reads and writes comes as a source, a cache and a sink.
+ * The job homepage_and_similar_products as a chain of stages: fetch, outliers, weigh, matrix, als, recommend, evaluate,
+ * publish, report. It knows neither processes nor Redis: what it reads and writes comes as a source, a cache and a
+ * sink.
  */
 #ifndef WORKER_PIPELINE_HOMEPAGE_JOB_H
 #define WORKER_PIPELINE_HOMEPAGE_JOB_H
@@ -9,6 +10,7 @@
 
 #include "common/net/json_value.h"
 #include "worker/als/als.h"
+#include "worker/pipeline/evaluation.h"
 #include "worker/pipeline/fetch.h"
 #include "worker/pipeline/matrix.h"
 #include "worker/pipeline/outliers.h"
@@ -23,6 +25,7 @@ struct homepage_params {
     struct matrix_params matrix;
     struct als_params als;
     struct recommend_params recommend;
+    int evaluation_days; /* held out to measure the model by; 0: it is not measured */
     struct publish_params publish;
     const char *sample_user;    /* shown in the report; NULL: the user with most rows */
     const char *sample_product; /* NULL or "": the most sold */
@@ -39,7 +42,8 @@ struct homepage_inputs {
 
 /*
  * *report (the caller's; made even when the run fails, with what was known by then): stages [{name, seconds, rows_in,
- * rows_out, dropped {reason: n}, notes}], counts, matrix, loss, published, samples, warnings, text.
+ * rows_out, dropped {reason: n}, notes}], counts, matrix, loss, metrics, published, samples, warnings,
+ * text.
  */
 enum err_code homepage_job_run(struct json **report, const struct homepage_params *params,
                                const struct homepage_inputs *inputs, struct err *err) MUST_CHECK;

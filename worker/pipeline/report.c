@@ -239,6 +239,37 @@ void report_set_als(struct json *report, const struct als_params *params, const 
     (void)json_value_set(report, "als", object);
 }
 
+static struct json *make_metrics(const struct evaluation_entry *entry)
+{
+    struct json *metrics = json_value_new_object();
+
+    if (!entry->measured) {
+        (void)json_value_set_text(metrics, "why_not", entry->why_not);
+        return metrics;
+    }
+    (void)json_value_set_real(metrics, "precision", entry->metrics.precision);
+    (void)json_value_set_real(metrics, "map", entry->metrics.map);
+    (void)json_value_set_real(metrics, "ndcg", entry->metrics.ndcg);
+    (void)json_value_set_real(metrics, "auc", entry->metrics.auc);
+    return metrics;
+}
+
+void report_set_metrics(struct json *report, const struct evaluation *evaluation, int factors)
+{
+    struct json *metrics = json_value_new_object();
+
+    (void)json_value_set_text(metrics, "split", "time");
+    (void)json_value_set_int(metrics, "test_days", evaluation->days);
+    (void)json_value_set_int(metrics, "cut", evaluation->cut_s);
+    put_count(metrics, "users", evaluation->users);
+    put_count(metrics, "pairs", evaluation->pairs);
+    (void)json_value_set_int(metrics, "k", EVALUATION_K);
+    (void)json_value_set_int(metrics, "factors", factors);
+    for (size_t i = 0; i < EVALUATION_ENTRIES; i++)
+        (void)json_value_set(metrics, evaluation->entries[i].name, make_metrics(&evaluation->entries[i]));
+    (void)json_value_set(report, "metrics", metrics);
+}
+
 void report_set_published(struct json *report, const struct publish_counts *counts)
 {
     struct json *object = json_value_new_object();

@@ -14,6 +14,7 @@
 #include "common/net/json_value.h"
 #include "worker/als/als.h"
 #include "worker/pipeline/clean.h"
+#include "worker/pipeline/evaluation.h"
 #include "worker/pipeline/matrix.h"
 #include "worker/pipeline/outliers.h"
 #include "worker/pipeline/publish.h"
@@ -52,6 +53,10 @@ void report_set_matrix(struct json *report, const struct matrix *matrix);
 
 /* "als": {solver, factors, …, backend} */
 void report_set_als(struct json *report, const struct als_params *params, const char *backend);
+
+/* "metrics": {split, test_days, cut, users, pairs, k, factors, als {precision, map, ndcg, auc}, popularity,
+ * item_cosine, ease}; one that was not measured is {why_not} */
+void report_set_metrics(struct json *report, const struct evaluation *evaluation, int factors);
 
 /* "published_counts": the struct; "published": whether keys were written */
 void report_set_published(struct json *report, const struct publish_counts *counts);

@@ -152,6 +152,29 @@ static void append_als(struct str *out, const struct json *report)
         str_append_char(out, '\n');
 }
 
+static bool append_recommender(void *context, const char *key, const struct json *value)
+{
+    struct str *out = context;
+
+    if (json_value_get(value, "ndcg") != NULL)
+        str_append_format(out, "%-*s%-13s P %.3f, NDCG %.3f\n", LABEL_COLUMN, "", key, get_real(value, "precision"),
+                          get_real(value, "ndcg"));
+    else if (json_value_get_text(value, "why_not") != NULL)
+        str_append_format(out, "%-*s%-13s %s\n", LABEL_COLUMN, "", key, get_text(value, "why_not"));
+    return true;
+}
+
+static void append_metrics(struct str *out, const struct json *metrics)
+{
+    if (json_value_get(metrics, "als") == NULL)
+        return;
+    append_label(out, "held out");
+    str_append_format(out, "the last %lld days: what %lld users newly met, foretold by the first %lld of each list\n",
+                      (long long)get_int(metrics, "test_days"), (long long)get_int(metrics, "users"),
+                      (long long)get_int(metrics, "k"));
+    json_value_each(metrics, append_recommender, out);
+}
+
 static void append_published(struct str *out, const struct json *report)
 {
     const struct json *counts = json_value_get(report, "published_counts");
@@ -251,6 +274,7 @@ char *report_text_make(const struct json *report)
     append_stages(&out, json_value_get(report, "stages"));
     append_matrix(&out, json_value_get(report, "matrix"));
     append_als(&out, report);
+    append_metrics(&out, json_value_get(report, "metrics"));
     append_published(&out, report);
     append_outliers(&out, json_value_get(report, "outliers"));
     append_warnings(&out, json_value_get(report, "warnings"));
