@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { WARM_ITERATIONS = 3 }; /* as good as 8 cold ones (measured on both golden shops) */
+
 /* Each leaves *value as it is where the parameter is not given. */
 
 static void take_int(int *value, const struct json *params, const char *name)
@@ -93,6 +95,17 @@ static void set_weighing(struct homepage_params *out, const struct worker_settin
     take_real(&out->matrix.bm25_b, params, "bm25_b");
 }
 
+/* The `cg` solver is for who wants what the replaced service trained: cold, unless asked otherwise. */
+static void set_warm_start(struct homepage_params *out, const struct worker_settings *settings,
+                           const struct json *params)
+{
+    bool iterations_given = settings->als_given.iterations || json_value_get(params, "iterations") != NULL;
+
+    out->warm_start = out->als.solver != ALS_SOLVER_CG;
+    take_bool(&out->warm_start, params, "warm_start");
+    out->warm_iterations = iterations_given ? out->als.iterations : WARM_ITERATIONS;
+}
+
 void job_setup_homepage(struct homepage_params *out, const struct worker_settings *settings, const struct json *params,
                         int64_t now_s)
 {
@@ -106,6 +119,7 @@ void job_setup_homepage(struct homepage_params *out, const struct worker_setting
     set_weighing(out, settings, params);
     out->weigh.now_s = now_s;
     set_als(&out->als, settings, params);
+    set_warm_start(out, settings, params);
 
     out->recommend = (struct recommend_params){
         .list_size = 18, .similar_size = 10, .similar_floor = 0.3, .threads = settings->als.threads};

@@ -12,6 +12,7 @@
 struct run {
     struct cms *cms;
     struct blob_folder *folder;
+    struct blob_store store; /* the folder's */
     struct cache *cache;
     struct id_table *excluded;
     struct redis_sink *sink;
@@ -74,7 +75,6 @@ static enum err_code create_inputs(struct run *run, struct homepage_inputs *inpu
 {
     const struct cms_config cms = {
         .url = settings->api_url, .token = settings->bearer_token, .shop = settings->job.shop};
-    struct blob_store store;
     enum err_code rc;
 
     rc = cms_create(&run->cms, &cms, err);
@@ -84,11 +84,12 @@ static enum err_code create_inputs(struct run *run, struct homepage_inputs *inpu
     if (rc != ERR_OK)
         return rc;
     inputs->source = cms_source(run->cms);
-    store = blob_folder_store(run->folder);
-    rc = cache_create(&run->cache, &store, inputs->source.identity, err);
+    run->store = blob_folder_store(run->folder);
+    rc = cache_create(&run->cache, &run->store, inputs->source.identity, err);
     if (rc != ERR_OK)
         return rc;
     inputs->cache = run->cache;
+    inputs->factors = &run->store;
     inputs->progress = request->progress;
     inputs->last_published = request->last_published;
     if (run->sink != NULL)

@@ -265,6 +265,76 @@ static void the_observer_can_stop_the_training(void **state)
     assert_non_null(strstr(err.message, "iteration 2"));
 }
 
+/* The rest of a training that was cut in two is that of one in a piece. */
+static void a_training_goes_on_from_the_factors_of_another(void **state)
+{
+    const struct csr *values = *state;
+
+    for (size_t i = 0; i < sizeof solvers / sizeof solvers[0]; i++) {
+        struct als_params params = usual;
+        struct als_model whole;
+        struct als_model first;
+        struct als_model rest;
+        struct als_start start;
+        double loss[ITERATIONS];
+
+        params.solver = solvers[i];
+        train(&whole, values, &params, NULL);
+        params.iterations = 1;
+        train(&first, values, &params, NULL);
+        start = (struct als_start){.x = first.x, .y = first.y};
+        params.iterations = ITERATIONS - 1;
+        params.seed = 7; /* nothing is left to draw */
+        assert_int_equal(als_train_from(&rest, values, &params, &start, NULL, loss, NULL), ERR_OK);
+        check_same(&whole, &rest);
+        als_model_fini(&whole);
+        als_model_fini(&first);
+        als_model_fini(&rest);
+    }
+}
+
+static void rows_that_no_earlier_model_has_begin_as_ever(void **state)
+{
+    const struct csr *values = *state;
+    struct als_model cold;
+    struct als_model warm;
+    struct als_start start = {0};
+    float *y = mem_zeroed((size_t)ITEMS * FACTORS, sizeof *y);
+
+    assert_non_null(y);
+    for (size_t item = 0; item < ITEMS; item++)
+        y[item * FACTORS] = NAN;
+    start.y = y;
+    train(&cold, values, &usual, NULL);
+    assert_int_equal(als_train_from(&warm, values, &usual, &start, NULL, NULL, NULL), ERR_OK);
+    check_same(&cold, &warm);
+    als_model_fini(&cold);
+    als_model_fini(&warm);
+    free(y);
+}
+
+static void a_training_ends_when_the_loss_hardly_falls(void **state)
+{
+    enum { MOST = 60 };
+    struct als_params params = usual;
+    struct als_model model;
+    double loss[MOST];
+    int last = 0;
+
+    params.iterations = MOST;
+    params.tolerance = 0.01;
+    train(&model, *state, &params, loss);
+    while (last + 1 < MOST && !isnan(loss[last + 1]))
+        last++;
+    assert_in_range(last, 1, MOST - 2);
+    assert_true(loss[last - 1] - loss[last] < 0.01 * loss[last - 1]);
+    for (int i = 1; i < last; i++)
+        assert_true(loss[i - 1] - loss[i] >= 0.01 * loss[i - 1]);
+    for (int i = last + 1; i < MOST; i++)
+        assert_true(isnan(loss[i]));
+    als_model_fini(&model);
+}
+
 static void shapes_of_one_are_solved(void **state)
 {
     static const size_t shapes[][2] = {{1, 1}, {1, 30}, {30, 1}};
@@ -432,6 +502,9 @@ int main(int argc, char **argv)
         TEST(another_seed_gives_another_model),
         TEST(the_observer_sees_every_iteration),
         TEST(the_observer_can_stop_the_training),
+        TEST(a_training_goes_on_from_the_factors_of_another),
+        TEST(rows_that_no_earlier_model_has_begin_as_ever),
+        TEST(a_training_ends_when_the_loss_hardly_falls),
         TEST(shapes_of_one_are_solved),
         TEST(more_factors_than_rows_are_fine),
         TEST(a_singular_shared_system_is_named),

@@ -33,6 +33,8 @@ static enum err_code check_params(const struct als_params *params, struct err *e
         return ERR_SET(err, ERR_ARGUMENT, "regularization %g is not a number >= 0", params->regularization);
     if (!isfinite((float)params->alpha) || params->alpha <= 0)
         return ERR_SET(err, ERR_ARGUMENT, "alpha %g is not a number > 0", params->alpha);
+    if (!(params->tolerance >= 0 && params->tolerance < 1))
+        return ERR_SET(err, ERR_ARGUMENT, "tolerance %g is not within 0..1", params->tolerance);
     if (params->iterations < 1)
         return ERR_SET(err, ERR_ARGUMENT, "iterations %d is below 1", params->iterations);
     if (params->solver == ALS_SOLVER_CG && params->cg_steps < 1)
@@ -75,6 +77,15 @@ static enum err_code check_values(const struct csr *values, double alpha, struct
             return rc;
     }
     return ERR_OK;
+}
+
+/* The rows that an earlier model has. */
+static void begin_with(float *factors, size_t rows, size_t f, const float *start)
+{
+    for (size_t row = 0; start != NULL && row < rows; row++) {
+        if (!isnan(start[row * f]))
+            memcpy(factors + row * f, start + row * f, f * sizeof *factors);
+    }
 }
 
 static enum err_code init_model(struct als_model *model, size_t users, size_t items, const struct als_params *params,
@@ -131,6 +142,8 @@ static enum err_code run_iterations(const struct als_backend *backend, struct al
                                     const struct als_params *params, const struct als_observer *observer, double *loss,
                                     struct err *err)
 {
+    double before = INFINITY;
+
     for (int iteration = 1; iteration <= params->iterations; iteration++) {
         double now = 0;
         enum err_code rc = run_iteration(backend, training, &now, err);
@@ -145,12 +158,22 @@ static enum err_code run_iterations(const struct als_backend *backend, struct al
             !observer->on_iteration(observer->context, iteration, now))
             return ERR_SET(err, ERR_CANCELLED, "training stopped after iteration %d of %d", iteration,
                            params->iterations);
+        if (params->tolerance > 0 && before - now < params->tolerance * before)
+            break;
+        before = now;
     }
     return backend->read_factors(training, err);
 }
 
 enum err_code als_train(struct als_model *model, const struct csr *values, const struct als_params *params,
                         const struct als_observer *observer, double *loss, struct err *err)
+{
+    return als_train_from(model, values, params, NULL, observer, loss, err);
+}
+
+enum err_code als_train_from(struct als_model *model, const struct csr *values, const struct als_params *params,
+                             const struct als_start *start, const struct als_observer *observer, double *loss,
+                             struct err *err)
 {
     enum err_code rc;
     const struct als_backend *backend;
@@ -175,6 +198,12 @@ enum err_code als_train(struct als_model *model, const struct csr *values, const
     rc = init_model(model, values->rows, values->cols, params, err);
     if (rc != ERR_OK)
         goto done;
+    if (start != NULL) {
+        begin_with(model->x, model->users, model->factors, start->x);
+        begin_with(model->y, model->items, model->factors, start->y);
+    }
+    for (int i = 0; loss != NULL && i < params->iterations; i++)
+        loss[i] = NAN;
     problem =
         (struct als_problem){.by_user = values, .by_item = &by_item, .params = params, .x = model->x, .y = model->y};
     rc = backend->create(&training, &problem, err);

@@ -24,6 +24,7 @@ struct als_params {
     int threads;           /* 0: all cores */
     double regularization; /* lambda >= 0 */
     double alpha;          /* c = alpha * value; a negative value means confidence |c| with preference 0 */
+    double tolerance;      /* the training ends when an iteration lowers the loss by less than this share; 0: never */
     uint64_t seed;         /* of the random start (PCG64, numpy's SeedSequence) */
 };
 
@@ -36,6 +37,13 @@ struct als_model {
     float *y;
 };
 
+/* Where a training begins: factors of an earlier model, each NULL for the random start. Of a row that has none its
+ * first factor is NAN, and it gets the random start that it would have had. */
+struct als_start {
+    const float *x; /* users x f */
+    const float *y; /* items x f */
+};
+
 /* Told after each iteration (1-based) with its loss; false stops the training with ERR_CANCELLED. */
 typedef bool (*als_progress_fn)(void *context, int iteration, double loss);
 
@@ -45,12 +53,15 @@ struct als_observer {
 };
 
 /*
- * Trains on `values` (users x items, the BM25 values). loss[params->iterations] gets the loss after each iteration
- * (NULL allowed):
+ * Trains on `values` (users x items, the BM25 values), from `start` (NULL: the random start). loss[params->iterations]
+ * gets the loss after each iteration (NULL allowed); an iteration that `tolerance` saved has NAN:
  *   [sum_ij c_ij (p_ij - x_i.y_j)^2 + lambda (|X|^2 + |Y|^2)] / (sum c over nonzeros + users * items - nonzeros).
  * Same seed and threads: same bytes. *model goes to als_model_fini. ERR_ARGUMENT, ERR_NO_MEMORY (names sizes),
  * ERR_NUMERIC (a factorization failed; names the sweep), ERR_CANCELLED.
  */
+enum err_code als_train_from(struct als_model *model, const struct csr *values, const struct als_params *params,
+                             const struct als_start *start, const struct als_observer *observer, double *loss,
+                             struct err *err) MUST_CHECK;
 enum err_code als_train(struct als_model *model, const struct csr *values, const struct als_params *params,
                         const struct als_observer *observer, double *loss, struct err *err) MUST_CHECK;
 void als_model_fini(struct als_model *model);

@@ -10,10 +10,12 @@
 #include "worker/pipeline/dump.h"
 #include "worker/pipeline/report.h"
 #include "worker/pipeline/report_samples.h"
+#include "worker/pipeline/warm_start.h"
 
 enum {
     BACKEND_BYTES = 64,
     PROGRESS_NOTE_BYTES = 80,
+    STAGE_NOTE_BYTES = 70,
     EVALUATION_FACTORS = 256, /* shows what 800 are worth, at a quarter of the time; 64 show half of it */
     EVALUATION_USERS = 5000
 };
@@ -29,7 +31,8 @@ struct run {
     char no_holdout[REPORT_NOTES_BYTES]; /* why there is none; "": there is */
     struct pairs pairs;
     struct matrix matrix;
-    double *loss; /* params->als.iterations */
+    struct als_params als; /* as trained: a warm start takes fewer iterations */
+    double *loss;          /* als.iterations */
     size_t losses;
     struct als_model model;
     struct recommendations recommendations;
@@ -189,7 +192,7 @@ static enum err_code run_matrix(struct run *run, struct report_stage *stage, str
 static bool on_iteration(void *context, int iteration, double loss)
 {
     struct run *run = context;
-    int iterations = run->params->als.iterations;
+    int iterations = run->als.iterations;
     char note[PROGRESS_NOTE_BYTES];
 
     report_add_loss(run->report, loss);
@@ -198,28 +201,59 @@ static bool on_iteration(void *context, int iteration, double loss)
     return progress_report(&run->inputs->progress, "als", (double)iteration / iterations, note);
 }
 
-static enum err_code run_als(struct run *run, struct report_stage *stage, struct err *err)
+static enum err_code train(struct run *run, struct report_stage *stage, struct warm_start *start, struct err *err)
 {
-    const struct als_params *params = &run->params->als;
     const struct als_observer observer = {.on_iteration = on_iteration, .context = run};
-    const char *dump_dir = run->params->dump_dir;
+    const struct als_start factors = {.x = start->x, .y = start->y};
     char backend[BACKEND_BYTES] = "";
     enum err_code rc;
 
-    if (params->iterations < 1)
-        return ERR_SET(err, ERR_ARGUMENT, "iterations is %d; it must be at least 1", params->iterations);
-    run->loss = mem_zeroed((size_t)params->iterations, sizeof *run->loss);
+    if (start->y != NULL && run->params->warm_iterations < run->als.iterations)
+        run->als.iterations = run->params->warm_iterations;
+    run->loss = mem_zeroed((size_t)run->als.iterations, sizeof *run->loss);
     if (run->loss == NULL)
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory for the losses of %d iterations", params->iterations);
-    als_describe_backend(params->backend, backend, sizeof backend);
-    report_set_als(run->report, params, backend);
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for the losses of %d iterations", run->als.iterations);
+    als_describe_backend(run->als.backend, backend, sizeof backend);
+    report_set_als(run->report, &run->als, backend);
+    rc = als_train_from(&run->model, &run->matrix.values, &run->als, &factors, &observer, run->loss, err);
+    if (rc == ERR_OK)
+        (void)snprintf(stage->notes, sizeof stage->notes, "%s, loss %.6g; %.*s", backend, run->loss[run->losses - 1],
+                       STAGE_NOTE_BYTES, start->note);
+    return rc;
+}
+
+/* The factors are worth keeping, not failing for. */
+static void keep_factors(struct run *run)
+{
+    const struct homepage_inputs *inputs = run->inputs;
+    struct err err;
+
+    if (inputs->factors != NULL && run->params->warm_start &&
+        warm_start_save(inputs->factors, inputs->source.identity, &run->matrix, &run->als, &run->model, &err) != ERR_OK)
+        report_add_warning(run->report, "the factors are not kept, so the next run starts cold: %s", err.message);
+}
+
+static enum err_code run_als(struct run *run, struct report_stage *stage, struct err *err)
+{
+    const struct homepage_inputs *inputs = run->inputs;
+    const char *dump_dir = run->params->dump_dir;
+    struct warm_start start = {.note = "cold start"};
+    enum err_code rc = ERR_OK;
+
+    run->als = run->params->als;
+    if (run->als.iterations < 1)
+        return ERR_SET(err, ERR_ARGUMENT, "iterations is %d; it must be at least 1", run->als.iterations);
     stage->rows_in = run->matrix.pairs;
-    rc = als_train(&run->model, &run->matrix.values, params, &observer, run->loss, err);
+    if (inputs->factors != NULL && run->params->warm_start)
+        rc = warm_start_load(&start, inputs->factors, inputs->source.identity, &run->matrix, &run->als, err);
+    if (rc == ERR_OK)
+        rc = train(run, stage, &start, err);
+    warm_start_fini(&start);
     if (rc != ERR_OK)
         return rc;
     stage->rows_out = run->model.users + run->model.items;
-    (void)snprintf(stage->notes, sizeof stage->notes, "%s, loss %.6g", backend, run->loss[params->iterations - 1]);
-    return dump_dir != NULL ? dump_als(dump_dir, &run->matrix, params, run->loss, run->losses, err) : ERR_OK;
+    keep_factors(run);
+    return dump_dir != NULL ? dump_als(dump_dir, &run->matrix, &run->als, run->loss, run->losses, err) : ERR_OK;
 }
 
 static enum err_code run_recommend(struct run *run, struct report_stage *stage, struct err *err)

@@ -24,6 +24,8 @@ struct homepage_params {
     struct weigh_params weigh;
     struct matrix_params matrix;
     struct als_params als;
+    bool warm_start;     /* begins with the factors of the last run */
+    int warm_iterations; /* of such a training; als.iterations of a cold one */
     struct recommend_params recommend;
     int evaluation_days; /* held out to measure the model by; 0: it is not measured */
     struct publish_params publish;
@@ -35,6 +37,7 @@ struct homepage_params {
 struct homepage_inputs {
     struct source source;
     struct cache *cache;
+    const struct blob_store *factors; /* where the last run's are kept; NULL: nowhere */
     struct sink sink;
     struct progress progress;
     const struct json *last_published; /* the report that the guard compares with; NULL: none */
