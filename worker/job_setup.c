@@ -95,13 +95,14 @@ static void set_weighing(struct homepage_params *out, const struct worker_settin
     take_real(&out->matrix.bm25_b, params, "bm25_b");
 }
 
-/* The `cg` solver is for who wants what the replaced service trained: cold, unless asked otherwise. */
+/* The `cg` solver is for who wants what the replaced service trained, and who names a seed wants the start that it
+ * draws: both begin cold, unless asked otherwise. */
 static void set_warm_start(struct homepage_params *out, const struct worker_settings *settings,
                            const struct json *params)
 {
     bool iterations_given = settings->als_given.iterations || json_value_get(params, "iterations") != NULL;
 
-    out->warm_start = out->als.solver != ALS_SOLVER_CG;
+    out->warm_start = out->als.solver != ALS_SOLVER_CG && json_value_get(params, "seed") == NULL;
     take_bool(&out->warm_start, params, "warm_start");
     out->warm_iterations = iterations_given ? out->als.iterations : WARM_ITERATIONS;
 }
