@@ -86,9 +86,10 @@ static void run_to_the_end(struct worker_fixture *fixture, char *id)
     char now[32];
     char dump[SERVER_TEXT_BYTES + 64];
     const char *const arguments[] = {
-        "--once", "homepage_and_similar_products", "--param", "publish=false", "--param", now, "--dump", dump, NULL};
+        "--once", "homepage_and_similar_products", "--param", "publish=false", "--param", now, "--param", "seed=7",
+        "--dump", dump, NULL};
 
-    (void)snprintf(params, sizeof params, "{\"now\":%lld}", (long long)fixture->now_s);
+    (void)snprintf(params, sizeof params, "{\"now\":%lld,\"seed\":7}", (long long)fixture->now_s);
     (void)snprintf(now, sizeof now, "now=%lld", (long long)fixture->now_s);
     (void)snprintf(dump, sizeof dump, "%s", worker_fixture_folder(fixture, "dump"));
     worker_fixture_run(fixture, 0, NULL);
