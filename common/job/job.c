@@ -115,7 +115,7 @@ static bool fill_state(struct json *document, int64_t now_ms)
 {
     static const char *const nulls[] = {"cancel",       "worker",      "backend", "queued_at", "started_at",
                                         "heartbeat_at", "finished_at", "error",   "result"};
-    static const char *const zeros[] = {"attempt", "errors", "lost", "fence"};
+    static const char *const zeros[] = {"attempt", "errors", "lost", "fence", "generation"};
     bool ok = json_value_set_text(document, "state", job_state_name(JOB_ACCEPTED));
 
     ok = json_value_set_text(document, "stage", "") && ok;

@@ -63,7 +63,8 @@ struct job_request {
 
 /*
  * The document of a new job, state accepted, fence 0. Members: _id, type, namespace, queue, params, run_at, max_errors,
- * max_lost, idempotency_hash, fingerprint, cancel, state, stage, progress, attempt, errors, lost, fence, worker,
+ * max_lost, idempotency_hash, fingerprint, cancel, state, stage, progress, attempt, errors, lost, fence, generation
+ * (how often it was retried), worker,
  * backend, requested_by, created_at, queued_at, started_at, heartbeat_at, finished_at (ISO 8601 or null), error
  * {code, message, transient} or null, result or null. NULL when out of memory.
  */

@@ -175,11 +175,185 @@ enum err_code job_store_last_published(struct job_store *store, enum job_type ty
     return store->ops->last_published(store->self, type, shop, out, err);
 }
 
+/* Copies of all in the form of the store; *out goes to destroy_all. */
+static enum err_code make_all_canonical(struct json ***out, const struct json *const *documents, size_t count,
+                                        struct err *err)
+{
+    struct json **copies = mem_zeroed(count, sizeof *copies);
+    enum err_code rc = copies != NULL ? ERR_OK : ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu documents", count);
+
+    *out = copies;
+    for (size_t i = 0; rc == ERR_OK && i < count; i++) {
+        const char *id = json_value_get_text(documents[i], "_id");
+        int64_t fence = 0;
+
+        (void)json_value_get_int64(documents[i], "fence", &fence);
+        rc = id != NULL && id[0] != '\0' ? make_canonical(&copies[i], documents[i], NULL, fence, err)
+                                         : ERR_SET(err, ERR_ARGUMENT, "a document needs an _id");
+    }
+    return rc;
+}
+
+static void destroy_all(struct json **documents, size_t count)
+{
+    for (size_t i = 0; documents != NULL && i < count; i++)
+        json_value_destroy(documents[i]);
+    free(documents);
+}
+
+enum err_code job_store_insert_many(struct job_store *store, const struct json *const *documents, size_t count,
+                                    enum err_code *results, struct err *err)
+{
+    struct json **copies;
+    enum err_code rc = make_all_canonical(&copies, documents, count, err);
+
+    for (size_t i = 0; i < count; i++)
+        results[i] = ERR_OK;
+    if (rc == ERR_OK && count > 0)
+        rc = store->ops->insert_many(store->self, (const struct json *const *)copies, count, results, err);
+    destroy_all(copies, count);
+    return rc;
+}
+
+enum err_code job_store_request_cancel(struct job_store *store, const char *id, const char *reason, bool *applied,
+                                       struct err *err)
+{
+    const struct job_store_match match = {.state = NULL, .fence = -1};
+    struct json *changes = json_value_new_object();
+    enum err_code rc = ERR_OK;
+
+    *applied = false;
+    if (changes == NULL || !json_value_set_text(changes, "cancel", reason))
+        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory to cancel a job");
+    if (rc == ERR_OK)
+        rc = store->ops->amend(store->self, id, &match, changes, applied, err);
+    json_value_destroy(changes);
+    return rc;
+}
+
+/* What makes an ended job a new one. NULL: no memory. */
+static struct json *make_reopening(const struct json *document, int64_t fence)
+{
+    static const char *const counters[] = {"attempt", "errors", "lost", "progress"};
+    static const char *const forgotten[] = {"worker",     "backend",     "error",        "result",   "cancel",
+                                            "started_at", "finished_at", "heartbeat_at", "queued_at"};
+    struct json *changes = json_value_new_object();
+    int64_t generation = 0;
+    bool made = json_value_set_text(changes, "state", job_state_name(JOB_ACCEPTED)) &&
+                json_value_set_text(changes, "stage", "") && json_value_set_null(changes, "run_at");
+
+    (void)json_value_get_int64(document, "generation", &generation);
+    made = made && json_value_set_int(changes, "generation", generation + 1) &&
+           json_value_set_int(changes, "fence", fence + 1);
+    for (size_t i = 0; made && i < sizeof counters / sizeof counters[0]; i++)
+        made = json_value_set_int(changes, counters[i], 0);
+    for (size_t i = 0; made && i < sizeof forgotten / sizeof forgotten[0]; i++)
+        made = json_value_set_null(changes, forgotten[i]);
+    if (made)
+        return changes;
+    json_value_destroy(changes);
+    return NULL;
+}
+
+enum err_code job_store_reopen(struct job_store *store, const char *id, struct json **out, struct err *err)
+{
+    struct json *document = NULL;
+    struct json *changes = NULL;
+    struct job_store_match match = {0};
+    bool applied = false;
+    enum err_code rc = job_store_get(store, id, &document, err);
+
+    *out = NULL;
+    if (rc != ERR_OK)
+        return rc;
+    match.state = json_value_get_text(document, "state");
+    (void)json_value_get_int64(document, "fence", &match.fence);
+    if (match.state == NULL || (strcmp(match.state, job_state_name(JOB_DEAD)) != 0 &&
+                                strcmp(match.state, job_state_name(JOB_CANCELLED)) != 0)) {
+        rc = ERR_SET(err, ERR_EXISTS, "job %s is %s: only a dead or cancelled one can be retried", id,
+                     match.state != NULL ? match.state : "in no state");
+        goto done;
+    }
+    changes = make_reopening(document, match.fence);
+    rc = changes != NULL ? store->ops->amend(store->self, id, &match, changes, &applied, err)
+                         : ERR_SET(err, ERR_NO_MEMORY, "no memory to retry a job");
+    if (rc == ERR_OK && !applied)
+        rc = ERR_SET(err, ERR_EXISTS, "job %s was changed meanwhile", id);
+    if (rc == ERR_OK && !json_value_merge(document, changes))
+        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory to retry a job");
+    if (rc == ERR_OK) {
+        *out = document;
+        document = NULL;
+    }
+done:
+    json_value_destroy(changes);
+    json_value_destroy(document);
+    return rc;
+}
+
+/* Hands on a list, or what failed. */
+static enum err_code give_list(struct json **out, struct json *list, enum err_code rc)
+{
+    *out = rc == ERR_OK ? list : NULL;
+    if (rc != ERR_OK)
+        json_value_destroy(list);
+    return rc;
+}
+
+static enum err_code check_limit(int limit, struct err *err)
+{
+    return limit >= 1 ? ERR_OK
+                      : ERR_SET(err, ERR_ARGUMENT, "a list of jobs needs a limit of at least 1, not %d", limit);
+}
+
+static enum err_code new_list(struct json **list, struct err *err)
+{
+    *list = json_value_new_array();
+    return *list != NULL ? ERR_OK : ERR_SET(err, ERR_NO_MEMORY, "no memory for a list of jobs");
+}
+
+enum err_code job_store_find(struct job_store *store, const struct job_store_filter *filter, struct json **out,
+                             struct err *err)
+{
+    struct json *list = NULL;
+    enum err_code rc = check_limit(filter->limit, err);
+
+    if (rc == ERR_OK)
+        rc = new_list(&list, err);
+    if (rc == ERR_OK)
+        rc = store->ops->find(store->self, filter, list, err);
+    return give_list(out, list, rc);
+}
+
 enum err_code job_store_list(struct job_store *store, const char *state, const char *type, const char *before,
                              int limit, struct json **out, struct err *err)
 {
-    *out = NULL;
-    if (limit < 1)
-        return ERR_SET(err, ERR_ARGUMENT, "a list of jobs needs a limit of at least 1, not %d", limit);
-    return store->ops->list(store->self, state, type, before, limit, out, err);
+    const struct job_store_filter filter = {.state = state, .type = type, .before = before, .limit = limit};
+
+    return job_store_find(store, &filter, out, err);
+}
+
+enum err_code job_store_list_unfinished(struct job_store *store, int64_t created_before_ms, const char *after,
+                                        int limit, struct json **out, struct err *err)
+{
+    char created_before[CLOCK_ISO8601_BYTES];
+    struct json *list = NULL;
+    enum err_code rc = check_limit(limit, err);
+
+    clock_format_iso8601(created_before, created_before_ms);
+    if (rc == ERR_OK)
+        rc = new_list(&list, err);
+    if (rc == ERR_OK)
+        rc = store->ops->list_unfinished(store->self, created_before, after, limit, list, err);
+    return give_list(out, list, rc);
+}
+
+enum err_code job_store_last_successes(struct job_store *store, struct json **out, struct err *err)
+{
+    struct json *list = NULL;
+    enum err_code rc = new_list(&list, err);
+
+    if (rc == ERR_OK)
+        rc = store->ops->last_successes(store->self, list, err);
+    return give_list(out, list, rc);
 }

@@ -7,6 +7,7 @@
 #define COMMON_JOB_JOB_STORE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/base/err.h"
@@ -29,6 +30,11 @@ enum err_code job_store_ping(struct job_store *store, struct err *err) MUST_CHEC
 /* Durable when it returns (majority + journal; synchronous=FULL). ERR_EXISTS: that _id is there. */
 enum err_code job_store_insert(struct job_store *store, const struct json *document, struct err *err) MUST_CHECK;
 
+/* Many at once, in one commit where the store can: results[i] is ERR_OK, ERR_EXISTS, or why document i is not there.
+ * The call itself fails where none could be tried; then nothing is known to be stored. */
+enum err_code job_store_insert_many(struct job_store *store, const struct json *const *documents, size_t count,
+                                    enum err_code *results, struct err *err) MUST_CHECK;
+
 /* ERR_NOT_FOUND, or the document for the caller to destroy. */
 enum err_code job_store_get(struct job_store *store, const char *id, struct json **out, struct err *err) MUST_CHECK;
 
@@ -36,6 +42,15 @@ enum err_code job_store_get(struct job_store *store, const char *id, struct json
  * whether it did. */
 enum err_code job_store_update(struct job_store *store, const char *id, int64_t fence, const struct json *changes,
                                bool *applied, struct err *err) MUST_CHECK;
+
+/* Sets `cancel` where the state is not terminal; *applied tells whether it did. What re-enqueues the job honours it. */
+enum err_code job_store_request_cancel(struct job_store *store, const char *id, const char *reason, bool *applied,
+                                       struct err *err) MUST_CHECK;
+
+/* For retry: where the state is dead or cancelled, makes it `accepted` again: counters, stage, progress, worker, error,
+ * result, cancel and times as of a new job, generation + 1, fence + 1 (so that no earlier run can write to it).
+ * *out: the document as it is now; ERR_NOT_FOUND; ERR_EXISTS where it is in another state. */
+enum err_code job_store_reopen(struct job_store *store, const char *id, struct json **out, struct err *err) MUST_CHECK;
 
 /* Deletes the document if it is still `accepted`. */
 enum err_code job_store_delete_accepted(struct job_store *store, const char *id, struct err *err) MUST_CHECK;
@@ -54,5 +69,24 @@ enum err_code job_store_last_published(struct job_store *store, enum job_type ty
 /* Newest first; state and type NULL for all; `before` an _id to go on behind, or NULL. *out: an array of documents. */
 enum err_code job_store_list(struct job_store *store, const char *state, const char *type, const char *before,
                              int limit, struct json **out, struct err *err) MUST_CHECK;
+
+/* The same with more to choose by; NULL for any. */
+struct job_store_filter {
+    const char *state;
+    const char *type;
+    const char *shop;
+    const char *before; /* an _id to go on behind */
+    int limit;
+};
+enum err_code job_store_find(struct job_store *store, const struct job_store_filter *filter, struct json **out,
+                             struct err *err) MUST_CHECK;
+
+/* Documents whose state is not terminal and that were created before a time, oldest first, behind the _id `after`
+ * (NULL: from the start): what the re-enqueue looks at. */
+enum err_code job_store_list_unfinished(struct job_store *store, int64_t created_before_ms, const char *after,
+                                        int limit, struct json **out, struct err *err) MUST_CHECK;
+
+/* When a job of each type and shop last succeeded: an array of {type, namespace, finished_at}. */
+enum err_code job_store_last_successes(struct job_store *store, struct json **out, struct err *err) MUST_CHECK;
 
 #endif

@@ -3,9 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/clock.h"
+#include "common/base/mem.h"
 #include "common/job/job_store_mongo_bson.h"
 #include "common/job/job_store_mongo_client.h"
 #include "common/job/job_store_ops.h"
+
+enum { MOST_SUCCESSES = 10000 }; /* types times shops */
 
 static enum err_code mongo_insert(void *self, const struct json *document, struct err *err)
 {
@@ -95,35 +99,108 @@ static enum err_code mongo_last_published(void *self, enum job_type type, const 
     return find_one(self, "reports", filter, opts, "published report", out, err);
 }
 
-static enum err_code mongo_list(void *self, const char *state, const char *type, const char *before, int limit,
-                                struct json **out, struct err *err)
+/* Takes filter and opts; either is NULL where there was no memory. */
+static enum err_code append_found(struct job_store_mongo_client *client, bson_t *filter, bson_t *opts,
+                                  struct json *list, struct err *err)
 {
     struct job_store_mongo_session session;
-    struct json *list = json_value_new_array();
-    bson_t *filter;
-    bson_t *opts;
-    enum err_code rc = job_store_mongo_client_begin(&session, self, "jobs", err);
+    enum err_code rc = job_store_mongo_client_begin(&session, client, "jobs", err);
 
     if (rc != ERR_OK) {
-        json_value_destroy(list);
+        bson_destroy(filter);
+        bson_destroy(opts);
         return rc;
     }
-    filter = bson_new();
-    if (state != NULL)
-        BCON_APPEND(filter, "state", BCON_UTF8(state));
-    if (type != NULL)
-        BCON_APPEND(filter, "type", BCON_UTF8(type));
-    if (before != NULL)
-        BCON_APPEND(filter, "_id", "{", "$lt", BCON_UTF8(before), "}");
-    opts = BCON_NEW("sort", "{", "_id", BCON_INT32(-1), "}", "limit", BCON_INT64(limit));
     rc = find_all(&session, filter, opts, list, err);
     job_store_mongo_client_end(&session);
-    if (rc != ERR_OK) {
-        json_value_destroy(list);
+    return rc;
+}
+
+static enum err_code mongo_find(void *self, const struct job_store_filter *filter, struct json *list, struct err *err)
+{
+    bson_t *chosen = bson_new();
+
+    if (filter->state != NULL)
+        BCON_APPEND(chosen, "state", BCON_UTF8(filter->state));
+    if (filter->type != NULL)
+        BCON_APPEND(chosen, "type", BCON_UTF8(filter->type));
+    if (filter->shop != NULL)
+        BCON_APPEND(chosen, "namespace", BCON_UTF8(filter->shop));
+    if (filter->before != NULL)
+        BCON_APPEND(chosen, "_id", "{", "$lt", BCON_UTF8(filter->before), "}");
+    return append_found(
+        self, chosen, BCON_NEW("sort", "{", "_id", BCON_INT32(-1), "}", "limit", BCON_INT64(filter->limit)), list, err);
+}
+
+static enum err_code mongo_list_unfinished(void *self, const char *created_before, const char *after, int limit,
+                                           struct json *list, struct err *err)
+{
+    int64_t before_ms = 0;
+    bson_t *filter =
+        BCON_NEW("state", "{", "$in", "[", BCON_UTF8(job_state_name(JOB_ACCEPTED)),
+                 BCON_UTF8(job_state_name(JOB_SCHEDULED)), BCON_UTF8(job_state_name(JOB_QUEUED)),
+                 BCON_UTF8(job_state_name(JOB_RUNNING)), BCON_UTF8(job_state_name(JOB_RETRYING)), "]", "}");
+
+    (void)clock_parse_iso8601(created_before, &before_ms); /* it was made of a time */
+    BCON_APPEND(filter, "created_at", "{", "$lt", BCON_DATE_TIME(before_ms), "}");
+    if (after != NULL)
+        BCON_APPEND(filter, "_id", "{", "$gt", BCON_UTF8(after), "}");
+    return append_found(self, filter, BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "limit", BCON_INT64(limit)),
+                        list, err);
+}
+
+/* One group {_id: {type, namespace}, finished_at} as {type, namespace, finished_at}. */
+static bool append_success(struct json *list, const struct json *group)
+{
+    struct json *entry = json_value_dup(json_value_get(group, "_id"));
+
+    if (entry != NULL && json_value_set(entry, "finished_at", json_value_dup(json_value_get(group, "finished_at"))))
+        return json_value_append(list, entry);
+    json_value_destroy(entry);
+    return false;
+}
+
+static enum err_code append_successes(struct json *list, const bson_t *reply, struct err *err)
+{
+    struct json *answer = NULL;
+    const struct json *groups;
+    enum err_code rc = job_store_mongo_from_bson(&answer, reply, err);
+
+    if (rc != ERR_OK)
         return rc;
+    groups = json_value_get(json_value_get(answer, "cursor"), "firstBatch");
+    for (size_t i = 0; rc == ERR_OK && i < json_value_count(groups); i++) {
+        if (!append_success(list, json_value_at(groups, i)))
+            rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for the last successes");
     }
-    *out = list;
-    return ERR_OK;
+    json_value_destroy(answer);
+    return rc;
+}
+
+/* As a command of the database: mongoc_collection_aggregate of libmongoc 1.30.4 fails in the client. */
+static enum err_code mongo_last_successes(void *self, struct json *list, struct err *err)
+{
+    struct job_store_mongo_session session;
+    bson_error_t error = {0};
+    bson_t *command;
+    bson_t reply;
+    enum err_code rc = job_store_mongo_client_begin(&session, self, "jobs", err);
+
+    if (rc != ERR_OK)
+        return rc;
+    command = BCON_NEW("aggregate", BCON_UTF8("jobs"), "pipeline", "[", "{", "$match", "{", "state",
+                       BCON_UTF8(job_state_name(JOB_SUCCEEDED)), "}", "}", "{", "$group", "{", "_id", "{", "type",
+                       BCON_UTF8("$type"), "namespace", BCON_UTF8("$namespace"), "}", "finished_at", "{", "$max",
+                       BCON_UTF8("$finished_at"), "}", "}", "}", "{", "$sort", "{", "_id", BCON_INT32(1), "}", "}", "]",
+                       "cursor", "{", "batchSize", BCON_INT32(MOST_SUCCESSES), "}");
+    if (!job_store_mongo_client_command(&session, command, &reply, &error))
+        rc = job_store_mongo_client_failed(&error, err);
+    else
+        rc = append_successes(list, &reply, err);
+    bson_destroy(&reply);
+    bson_destroy(command);
+    job_store_mongo_client_end(&session);
+    return rc;
 }
 
 static int64_t reply_count(const bson_t *reply, const char *key)
@@ -133,30 +210,28 @@ static int64_t reply_count(const bson_t *reply, const char *key)
     return bson_iter_init_find(&iter, reply, key) ? bson_iter_as_int64(&iter) : 0;
 }
 
-/* {_id, fence: {$lte: fence}} */
-static bson_t *fenced_filter(const char *id, int64_t fence)
+static void append_not_terminal(bson_t *filter)
 {
-    return BCON_NEW("_id", BCON_UTF8(id), "fence", "{", "$lte", BCON_INT64(fence), "}");
+    BCON_APPEND(filter, "state", "{", "$nin", "[", BCON_UTF8(job_state_name(JOB_SUCCEEDED)),
+                BCON_UTF8(job_state_name(JOB_DEAD)), BCON_UTF8(job_state_name(JOB_CANCELLED)),
+                BCON_UTF8(job_state_name(JOB_SUPERSEDED)), "]", "}");
 }
 
-static enum err_code mongo_update(void *self, const char *id, int64_t fence, const struct json *changes, bool *applied,
-                                  struct err *err)
+/* Sets members of the one document that the filter, which is taken, finds. */
+static enum err_code set_members(struct job_store_mongo_client *client, bson_t *filter, const struct json *changes,
+                                 bool *applied, struct err *err)
 {
     struct job_store_mongo_session session;
     bson_error_t error = {0};
-    bson_t *filter = fenced_filter(id, fence);
     bson_t *set = NULL;
     bson_t *update = NULL;
     bson_t reply;
-    enum err_code rc = job_store_mongo_client_begin(&session, self, "jobs", err);
+    enum err_code rc = job_store_mongo_client_begin(&session, client, "jobs", err);
 
     if (rc != ERR_OK) {
         bson_destroy(filter);
         return rc;
     }
-    BCON_APPEND(filter, "state", "{", "$nin", "[", BCON_UTF8(job_state_name(JOB_SUCCEEDED)),
-                BCON_UTF8(job_state_name(JOB_DEAD)), BCON_UTF8(job_state_name(JOB_CANCELLED)),
-                BCON_UTF8(job_state_name(JOB_SUPERSEDED)), "]", "}");
     rc = job_store_mongo_to_bson(&set, changes, err);
     if (rc == ERR_OK) {
         update = BCON_NEW("$set", BCON_DOCUMENT(set));
@@ -168,6 +243,100 @@ static enum err_code mongo_update(void *self, const char *id, int64_t fence, con
     bson_destroy(update);
     bson_destroy(set);
     bson_destroy(filter);
+    job_store_mongo_client_end(&session);
+    return rc;
+}
+
+/* {_id, fence: {$lte: fence}} */
+static bson_t *fenced_filter(const char *id, int64_t fence)
+{
+    return BCON_NEW("_id", BCON_UTF8(id), "fence", "{", "$lte", BCON_INT64(fence), "}");
+}
+
+static enum err_code mongo_update(void *self, const char *id, int64_t fence, const struct json *changes, bool *applied,
+                                  struct err *err)
+{
+    bson_t *filter = fenced_filter(id, fence);
+
+    append_not_terminal(filter);
+    return set_members(self, filter, changes, applied, err);
+}
+
+static enum err_code mongo_amend(void *self, const char *id, const struct job_store_match *match,
+                                 const struct json *changes, bool *applied, struct err *err)
+{
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(id));
+
+    if (match->fence >= 0)
+        BCON_APPEND(filter, "fence", BCON_INT64(match->fence));
+    if (match->state != NULL)
+        BCON_APPEND(filter, "state", BCON_UTF8(match->state));
+    else
+        append_not_terminal(filter);
+    return set_members(self, filter, changes, applied, err);
+}
+
+/* writeErrors of a reply: a duplicate is the document's own matter, all else fails the call. */
+static enum err_code read_write_errors(const bson_t *reply, size_t count, enum err_code *results, struct err *err)
+{
+    enum { DUPLICATE_KEY = 11000 };
+    struct json *answer = NULL;
+    const struct json *errors;
+    enum err_code rc = job_store_mongo_from_bson(&answer, reply, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    errors = json_value_get(answer, "writeErrors");
+    for (size_t i = 0; rc == ERR_OK && i < json_value_count(errors); i++) {
+        int64_t index = -1;
+        int64_t code = 0;
+
+        (void)json_value_get_int64(json_value_at(errors, i), "index", &index);
+        (void)json_value_get_int64(json_value_at(errors, i), "code", &code);
+        if (code == DUPLICATE_KEY && index >= 0 && (size_t)index < count)
+            results[index] = ERR_EXISTS;
+        else
+            rc = ERR_SET(err, ERR_REMOTE, "document %lld of %zu was refused with code %lld", (long long)index, count,
+                         (long long)code);
+    }
+    json_value_destroy(answer);
+    return rc;
+}
+
+static enum err_code mongo_insert_many(void *self, const struct json *const *documents, size_t count,
+                                       enum err_code *results, struct err *err)
+{
+    struct job_store_mongo_session session;
+    bson_error_t error = {0};
+    bson_t **bsons = mem_zeroed(count, sizeof(bson_t *));
+    const bson_t **borrowed = mem_zeroed(count, sizeof(const bson_t *));
+    bson_t *opts = NULL;
+    bson_t reply;
+    enum err_code rc = bsons != NULL && borrowed != NULL
+                           ? job_store_mongo_client_begin(&session, self, "jobs", err)
+                           : ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu documents", count);
+
+    if (rc != ERR_OK) {
+        free(borrowed);
+        free(bsons);
+        return rc;
+    }
+    for (size_t i = 0; rc == ERR_OK && i < count; i++) {
+        rc = job_store_mongo_to_bson(&bsons[i], documents[i], err);
+        borrowed[i] = bsons[i];
+    }
+    if (rc == ERR_OK) {
+        opts = BCON_NEW("ordered", BCON_BOOL(false));
+        if (!mongoc_collection_insert_many(session.collection, borrowed, count, opts, &reply, &error))
+            rc = job_store_mongo_client_is_duplicate(&error) ? read_write_errors(&reply, count, results, err)
+                                                             : job_store_mongo_client_failed(&error, err);
+        bson_destroy(&reply);
+    }
+    for (size_t i = 0; i < count; i++)
+        bson_destroy(bsons[i]);
+    free(borrowed);
+    free(bsons);
+    bson_destroy(opts);
     job_store_mongo_client_end(&session);
     return rc;
 }
@@ -248,7 +417,11 @@ static const struct job_store_ops mongo_ops = {
     .put_report = mongo_put_report,
     .get_report = mongo_get_report,
     .last_published = mongo_last_published,
-    .list = mongo_list,
+    .insert_many = mongo_insert_many,
+    .amend = mongo_amend,
+    .find = mongo_find,
+    .list_unfinished = mongo_list_unfinished,
+    .last_successes = mongo_last_successes,
 };
 
 enum err_code job_store_mongo_open(void **self, const struct job_store_ops **ops, const char *url, int retention_days,

@@ -127,6 +127,13 @@ void job_store_mongo_client_end(struct job_store_mongo_session *session)
     mongoc_client_pool_push(session->owner->pool, session->connection);
 }
 
+bool job_store_mongo_client_command(const struct job_store_mongo_session *session, const bson_t *command, bson_t *reply,
+                                    bson_error_t *error)
+{
+    return mongoc_client_read_command_with_opts(session->connection, session->owner->database, command, NULL, NULL,
+                                                reply, error);
+}
+
 static enum err_code take_connection(mongoc_client_t **out, struct job_store_mongo_client *client, struct err *err)
 {
     *out = mongoc_client_pool_pop(client->pool);

@@ -30,6 +30,10 @@ void job_store_mongo_client_end(struct job_store_mongo_session *session);
 
 enum err_code job_store_mongo_client_ping(struct job_store_mongo_client *client, struct err *err) MUST_CHECK;
 
+/* A command of the session's database that reads; *reply is to be destroyed in any case. */
+bool job_store_mongo_client_command(const struct job_store_mongo_session *session, const bson_t *command, bson_t *reply,
+                                    bson_error_t *error);
+
 bool job_store_mongo_client_is_duplicate(const bson_error_t *error);
 
 /* Sets *err by the driver's error: ERR_EXISTS, ERR_CONFIG (credentials), ERR_UNAVAILABLE, ERR_REMOTE (for good). */

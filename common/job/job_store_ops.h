@@ -7,6 +7,12 @@
 
 #include "common/job/job_store.h"
 
+/* Which document may be amended. */
+struct job_store_match {
+    const char *state; /* NULL: any that is not terminal */
+    int64_t fence;     /* exactly; -1: any */
+};
+
 struct job_store_ops {
     const char *kind;
     void (*close)(void *self);
@@ -22,8 +28,17 @@ struct job_store_ops {
     enum err_code (*get_report)(void *self, const char *id, struct json **out, struct err *err);
     enum err_code (*last_published)(void *self, enum job_type type, const char *shop, struct json **out,
                                     struct err *err);
-    enum err_code (*list)(void *self, const char *state, const char *type, const char *before, int limit,
-                          struct json **out, struct err *err);
+    /* results[i]: ERR_OK or ERR_EXISTS; what fails otherwise fails all */
+    enum err_code (*insert_many)(void *self, const struct json *const *documents, size_t count, enum err_code *results,
+                                 struct err *err);
+    /* Sets members where the document matches. */
+    enum err_code (*amend)(void *self, const char *id, const struct job_store_match *match, const struct json *changes,
+                           bool *applied, struct err *err);
+    /* append to `list` */
+    enum err_code (*find)(void *self, const struct job_store_filter *filter, struct json *list, struct err *err);
+    enum err_code (*list_unfinished)(void *self, const char *created_before, const char *after, int limit,
+                                     struct json *list, struct err *err);
+    enum err_code (*last_successes)(void *self, struct json *list, struct err *err);
 };
 
 /* Each opens its kind of URL and gives its state, to go to ops->close. */

@@ -164,6 +164,25 @@ static enum err_code rewrite_document(struct sqlite_store *store, const char *id
     return rc;
 }
 
+/* Within a transaction; a document that is gone is not applied to. */
+static enum err_code amend_document(struct sqlite_store *store, const char *id, const struct job_store_match *match,
+                                    const struct json *changes, bool *applied, struct err *err)
+{
+    struct json *document = NULL;
+    enum err_code rc = find_by_id(store, "SELECT document FROM jobs WHERE id=?", "job", id, &document, err);
+    bool matches =
+        rc == ERR_OK && (match->fence < 0 || fence_of(document) == match->fence) &&
+        (match->state == NULL ? !is_terminal(document) : strcmp(text_of(document, "state"), match->state) == 0);
+
+    if (matches && !json_value_merge(document, changes))
+        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for a document");
+    if (matches && rc == ERR_OK)
+        rc = rewrite_document(store, id, document, err);
+    *applied = matches && rc == ERR_OK;
+    json_value_destroy(document);
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
 /* Within a transaction. */
 static enum err_code update_document(struct sqlite_store *store, const char *id, int64_t fence,
                                      const struct json *changes, bool *applied, struct err *err)
@@ -206,6 +225,52 @@ static enum err_code sqlite_update(void *self, const char *id, int64_t fence, co
         rc = end_transaction(store, update_document(store, id, fence, changes, applied, err), err);
     (void)pthread_mutex_unlock(&store->lock);
     *applied = *applied && rc == ERR_OK;
+    return rc;
+}
+
+static enum err_code sqlite_amend(void *self, const char *id, const struct job_store_match *match,
+                                  const struct json *changes, bool *applied, struct err *err)
+{
+    struct sqlite_store *store = self;
+    enum err_code rc;
+
+    (void)pthread_mutex_lock(&store->lock);
+    rc = job_store_sqlite_statement_run(store->db, "BEGIN IMMEDIATE", err);
+    if (rc == ERR_OK)
+        rc = end_transaction(store, amend_document(store, id, match, changes, applied, err), err);
+    (void)pthread_mutex_unlock(&store->lock);
+    *applied = *applied && rc == ERR_OK;
+    return rc;
+}
+
+static enum err_code insert_all(struct sqlite_store *store, const struct json *const *documents, size_t count,
+                                enum err_code *results, struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        char *text = json_value_print(documents[i], false, 0);
+
+        results[i] = text != NULL ? insert_document(store, documents[i], text, err)
+                                  : ERR_SET(err, ERR_NO_MEMORY, "no memory for a document");
+        free(text);
+        if (results[i] != ERR_OK && results[i] != ERR_EXISTS)
+            return results[i];
+    }
+    return ERR_OK;
+}
+
+static enum err_code sqlite_insert_many(void *self, const struct json *const *documents, size_t count,
+                                        enum err_code *results, struct err *err)
+{
+    struct sqlite_store *store = self;
+    enum err_code rc;
+
+    (void)pthread_mutex_lock(&store->lock);
+    rc = job_store_sqlite_statement_run(store->db, "BEGIN IMMEDIATE", err);
+    if (rc == ERR_OK)
+        rc = end_transaction(store, insert_all(store, documents, count, results, err), err);
+    if (rc == ERR_OK)
+        (void)sweep(store, NULL); /* the documents are there all the same */
+    (void)pthread_mutex_unlock(&store->lock);
     return rc;
 }
 
@@ -283,34 +348,69 @@ static enum err_code sqlite_last_published(void *self, enum job_type type, const
     return rc;
 }
 
-static enum err_code sqlite_list(void *self, const char *state, const char *type, const char *before, int limit,
-                                 struct json **out, struct err *err)
+/* The documents that a statement gives, under the lock; its values are bound. */
+static enum err_code append_all(struct sqlite_store *store, struct job_store_sqlite_statement *statement,
+                                enum err_code rc, struct json *list, struct err *err)
+{
+    rc = job_store_sqlite_statement_read_all(statement, rc, list, err);
+    (void)pthread_mutex_unlock(&store->lock);
+    return rc;
+}
+
+static enum err_code sqlite_find(void *self, const struct job_store_filter *filter, struct json *list, struct err *err)
 {
     struct sqlite_store *store = self;
-    struct json *list = json_value_new_array();
     struct job_store_sqlite_statement statement;
     enum err_code rc;
 
-    if (list == NULL)
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory for a list of jobs");
     (void)pthread_mutex_lock(&store->lock);
     rc = job_store_sqlite_statement_prepare(
         &statement, store->db,
         "SELECT document FROM jobs WHERE (?1 IS NULL OR state=?1) AND (?2 IS NULL OR type=?2)"
-        " AND (?3 IS NULL OR id<?3) ORDER BY id DESC LIMIT ?4",
+        " AND (?3 IS NULL OR id<?3) AND (?4 IS NULL OR json_extract(document,'$.namespace')=?4)"
+        " ORDER BY id DESC LIMIT ?5",
         err);
-    job_store_sqlite_statement_bind_text(&statement, state);
-    job_store_sqlite_statement_bind_text(&statement, type);
-    job_store_sqlite_statement_bind_text(&statement, before);
+    job_store_sqlite_statement_bind_text(&statement, filter->state);
+    job_store_sqlite_statement_bind_text(&statement, filter->type);
+    job_store_sqlite_statement_bind_text(&statement, filter->before);
+    job_store_sqlite_statement_bind_text(&statement, filter->shop);
+    job_store_sqlite_statement_bind_int(&statement, filter->limit);
+    return append_all(store, &statement, rc, list, err);
+}
+
+static enum err_code sqlite_list_unfinished(void *self, const char *created_before, const char *after, int limit,
+                                            struct json *list, struct err *err)
+{
+    struct sqlite_store *store = self;
+    struct job_store_sqlite_statement statement;
+    enum err_code rc;
+
+    (void)pthread_mutex_lock(&store->lock);
+    rc = job_store_sqlite_statement_prepare(
+        &statement, store->db,
+        "SELECT document FROM jobs WHERE state IN ('accepted','scheduled','queued','running','retrying')"
+        " AND created_at<?1 AND (?2 IS NULL OR id>?2) ORDER BY id LIMIT ?3",
+        err);
+    job_store_sqlite_statement_bind_text(&statement, created_before);
+    job_store_sqlite_statement_bind_text(&statement, after);
     job_store_sqlite_statement_bind_int(&statement, limit);
-    rc = job_store_sqlite_statement_read_all(&statement, rc, list, err);
-    (void)pthread_mutex_unlock(&store->lock);
-    if (rc != ERR_OK) {
-        json_value_destroy(list);
-        return rc;
-    }
-    *out = list;
-    return ERR_OK;
+    return append_all(store, &statement, rc, list, err);
+}
+
+static enum err_code sqlite_last_successes(void *self, struct json *list, struct err *err)
+{
+    struct sqlite_store *store = self;
+    struct job_store_sqlite_statement statement;
+    enum err_code rc;
+
+    (void)pthread_mutex_lock(&store->lock);
+    rc = job_store_sqlite_statement_prepare(
+        &statement, store->db,
+        "SELECT json_object('type',type,'namespace',json_extract(document,'$.namespace'),"
+        "'finished_at',max(json_extract(document,'$.finished_at'))) FROM jobs WHERE state='succeeded'"
+        " GROUP BY type,json_extract(document,'$.namespace') ORDER BY 1",
+        err);
+    return append_all(store, &statement, rc, list, err);
 }
 
 static enum err_code sqlite_ping(void *self, struct err *err)
@@ -344,7 +444,11 @@ static const struct job_store_ops sqlite_ops = {
     .put_report = sqlite_put_report,
     .get_report = sqlite_get_report,
     .last_published = sqlite_last_published,
-    .list = sqlite_list,
+    .insert_many = sqlite_insert_many,
+    .amend = sqlite_amend,
+    .find = sqlite_find,
+    .list_unfinished = sqlite_list_unfinished,
+    .last_successes = sqlite_last_successes,
 };
 
 /* Of processes that turn a new file into a WAL one at once, SQLite tells all but one BUSY without waiting. */

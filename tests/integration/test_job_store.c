@@ -216,6 +216,159 @@ static void jobs_are_listed_newest_first_with_a_cursor(void **state)
     assert_null(page);
 }
 
+static void jobs_of_a_shop_are_found(void **state)
+{
+    struct job_store *store = store_fixture_store(state);
+    const struct job_store_filter filter = {.shop = "found", .state = "accepted", .limit = 5};
+    struct json *document = store_fixture_document("01J0000000000000000000002A", "found");
+    struct json *page = NULL;
+
+    assert_int_equal(job_store_insert(store, document, NULL), ERR_OK);
+    json_value_destroy(document);
+    assert_int_equal(job_store_find(store, &filter, &page, NULL), ERR_OK);
+    assert_int_equal(json_value_count(page), 1);
+    assert_string_equal(json_value_get_text(json_value_at(page, 0), "_id"), "01J0000000000000000000002A");
+    json_value_destroy(page);
+}
+
+static void many_are_inserted_at_once_each_with_its_own_result(void **state)
+{
+    enum { MANY = 5, THERE = 2 };
+    struct job_store *store = store_fixture_store(state);
+    struct json *documents[MANY];
+    enum err_code results[MANY];
+    char id[JOB_ID_BYTES];
+
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(id, sizeof id, "01J0000000000000000000003%d", i);
+        documents[i] = store_fixture_document(id, "many");
+    }
+    assert_int_equal(job_store_insert(store, documents[THERE], NULL), ERR_OK);
+    assert_int_equal(job_store_insert_many(store, (const struct json *const *)documents, MANY, results, NULL), ERR_OK);
+    for (int i = 0; i < MANY; i++) {
+        struct json *read = NULL;
+
+        assert_int_equal(results[i], i == THERE ? ERR_EXISTS : ERR_OK);
+        assert_int_equal(job_store_get(store, json_value_get_text(documents[i], "_id"), &read, NULL), ERR_OK);
+        json_value_destroy(read);
+        json_value_destroy(documents[i]);
+    }
+}
+
+static void one_without_an_id_lets_none_in(void **state)
+{
+    struct job_store *store = store_fixture_store(state);
+    struct json *documents[2] = {store_fixture_document("01J0000000000000000000004A", "many"),
+                                 store_fixture_parse("{\"state\":\"accepted\"}")};
+    struct json *read = NULL;
+    enum err_code results[2];
+
+    assert_int_equal(job_store_insert_many(store, (const struct json *const *)documents, 2, results, NULL),
+                     ERR_ARGUMENT);
+    assert_int_equal(job_store_get(store, "01J0000000000000000000004A", &read, NULL), ERR_NOT_FOUND);
+    json_value_destroy(documents[0]);
+    json_value_destroy(documents[1]);
+}
+
+static void a_cancel_is_noted_until_the_job_ends(void **state)
+{
+    static const char id[] = "01J0000000000000000000005A";
+    struct job_store *store = store_fixture_store(state);
+    struct json *read = NULL;
+    bool applied = false;
+
+    store_fixture_insert(store, id);
+    assert_true(store_fixture_update(store, id, 7, "state", "running"));
+    assert_int_equal(job_store_request_cancel(store, id, "by hand", &applied, NULL), ERR_OK);
+    assert_true(applied);
+    assert_int_equal(job_store_get(store, id, &read, NULL), ERR_OK);
+    assert_string_equal(json_value_get_text(read, "cancel"), "by hand");
+    assert_string_equal(json_value_get_text(read, "state"), "running");
+    json_value_destroy(read);
+    assert_true(store_fixture_update(store, id, 7, "state", "succeeded"));
+    assert_int_equal(job_store_request_cancel(store, id, "too late", &applied, NULL), ERR_OK);
+    assert_false(applied);
+    assert_int_equal(job_store_request_cancel(store, "01J0000000000000000000005Z", "nobody", &applied, NULL), ERR_OK);
+    assert_false(applied);
+}
+
+static void a_dead_job_is_reopened_beyond_the_reach_of_its_past(void **state)
+{
+    static const char id[] = "01J0000000000000000000006A";
+    struct job_store *store = store_fixture_store(state);
+    struct json *reopened = NULL;
+    int64_t number = 0;
+
+    store_fixture_insert(store, id);
+    assert_true(store_fixture_update(store, id, 9, "state", "running"));
+    assert_int_equal(job_store_reopen(store, id, &reopened, NULL), ERR_EXISTS);
+    assert_null(reopened);
+    assert_true(store_fixture_update(store, id, 9, "state", "dead"));
+    assert_int_equal(job_store_reopen(store, id, &reopened, NULL), ERR_OK);
+    assert_string_equal(json_value_get_text(reopened, "state"), "accepted");
+    assert_true(json_value_get_int64(reopened, "generation", &number) && number == 1);
+    assert_true(json_value_get_int64(reopened, "fence", &number) && number == 10);
+    json_value_destroy(reopened);
+    assert_false(store_fixture_update(store, id, 9, "state", "succeeded"));
+    assert_true(store_fixture_update(store, id, 10, "state", "running"));
+    assert_int_equal(job_store_reopen(store, "01J0000000000000000000006Z", &reopened, NULL), ERR_NOT_FOUND);
+}
+
+static void unfinished_jobs_are_listed_oldest_first_with_a_cursor(void **state)
+{
+    struct job_store *store = store_fixture_store(state);
+    struct json *page = NULL;
+    char id[JOB_ID_BYTES];
+
+    for (int i = 0; i < 4; i++) {
+        (void)snprintf(id, sizeof id, "01Z00000000000000000000M%02d", i);
+        store_fixture_insert(store, id);
+    }
+    assert_true(store_fixture_update(store, "01Z00000000000000000000M01", 1, "state", "cancelled"));
+    assert_true(store_fixture_update(store, "01Z00000000000000000000M02", 1, "state", "retrying"));
+    assert_int_equal(job_store_list_unfinished(store, 4102444800000, "01Z00000000000000000000M", 2, &page, NULL),
+                     ERR_OK);
+    assert_int_equal(json_value_count(page), 2);
+    assert_string_equal(json_value_get_text(json_value_at(page, 0), "_id"), "01Z00000000000000000000M00");
+    assert_string_equal(json_value_get_text(json_value_at(page, 1), "_id"), "01Z00000000000000000000M02");
+    json_value_destroy(page);
+    assert_int_equal(job_store_list_unfinished(store, 1000, NULL, 2, &page, NULL), ERR_OK);
+    assert_int_equal(json_value_count(page), 0); /* none is that old */
+    json_value_destroy(page);
+}
+
+static void the_last_success_of_each_shop_is_known(void **state)
+{
+    static const char *const times[] = {"2026-01-02T00:00:00.000Z", "2026-01-03T00:00:00.000Z"};
+    struct job_store *store = store_fixture_store(state);
+    struct json *list = NULL;
+    const char *found = NULL;
+
+    for (int i = 0; i < 2; i++) {
+        char id[JOB_ID_BYTES];
+        struct json *document;
+        struct json *changes = json_value_new_object();
+        bool applied = false;
+
+        (void)snprintf(id, sizeof id, "01J0000000000000000000007%d", i);
+        document = store_fixture_document(id, "success");
+        assert_int_equal(job_store_insert(store, document, NULL), ERR_OK);
+        assert_true(json_value_set_text(changes, "state", "succeeded"));
+        assert_true(json_value_set_text(changes, "finished_at", times[1 - i]));
+        assert_int_equal(job_store_update(store, id, 1, changes, &applied, NULL), ERR_OK);
+        json_value_destroy(changes);
+        json_value_destroy(document);
+    }
+    assert_int_equal(job_store_last_successes(store, &list, NULL), ERR_OK);
+    for (size_t i = 0; i < json_value_count(list); i++) {
+        if (strcmp(json_value_get_text(json_value_at(list, i), "namespace"), "success") == 0)
+            found = json_value_get_text(json_value_at(list, i), "finished_at");
+    }
+    assert_non_null(found);
+    assert_string_equal(found, times[1]);
+    json_value_destroy(list);
+}
+
 static void times_are_kept_in_one_form_and_others_refused(void **state)
 {
     struct job_store *store = store_fixture_store(state);
@@ -433,7 +586,12 @@ static void times_are_dates_in_mongodb(void **state)
         cmocka_unit_test(a_terminal_document_stays_as_it_is), cmocka_unit_test(only_accepted_documents_are_deleted), \
         cmocka_unit_test(a_report_of_an_older_fence_changes_nothing),                                                \
         cmocka_unit_test(the_last_published_report_of_a_shop_is_found),                                              \
-        cmocka_unit_test(jobs_are_listed_newest_first_with_a_cursor),                                                \
+        cmocka_unit_test(jobs_are_listed_newest_first_with_a_cursor), cmocka_unit_test(jobs_of_a_shop_are_found),    \
+        cmocka_unit_test(many_are_inserted_at_once_each_with_its_own_result),                                        \
+        cmocka_unit_test(one_without_an_id_lets_none_in), cmocka_unit_test(a_cancel_is_noted_until_the_job_ends),    \
+        cmocka_unit_test(a_dead_job_is_reopened_beyond_the_reach_of_its_past),                                       \
+        cmocka_unit_test(unfinished_jobs_are_listed_oldest_first_with_a_cursor),                                     \
+        cmocka_unit_test(the_last_success_of_each_shop_is_known),                                                    \
         cmocka_unit_test(times_are_kept_in_one_form_and_others_refused),                                             \
         cmocka_unit_test(threads_insert_side_by_side_and_each_id_once),                                              \
         cmocka_unit_test(of_threads_that_race_the_highest_fence_stays),                                              \
