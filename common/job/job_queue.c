@@ -54,6 +54,7 @@ void job_queue_enqueue_command(struct redis_command *command, const struct job_q
     redis_command_add_int(command, IDEMPOTENCY_TTL_MS);
     redis_command_add(command, job->fingerprint);
     redis_command_add_format(command, "q:{%s}:j:", queue);
+    redis_command_add_int(command, job->generation);
 }
 
 enum err_code job_queue_enqueue_parse(const struct redis_reply *reply, enum job_queue_enqueued *out, char *id,

@@ -47,6 +47,7 @@ struct job_queue_enqueue {
     int64_t run_at_ms;
     const char *idempotency_hash; /* NULL: none */
     const char *fingerprint;
+    int generation; /* how often the job was retried: a HASH of an earlier one that ended is made anew */
 };
 
 enum job_queue_enqueued { JOB_QUEUE_NEW, JOB_QUEUE_REPLAY, JOB_QUEUE_MISMATCH, JOB_QUEUE_DUPLICATE };

@@ -13,5 +13,5 @@ endforeach()
 file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/job_scripts.c CONTENT "${generated}" @ONLY)
 
 recfleet_library(recfleet_job_queue
-  SOURCES job_queue.c job_queue_worker.c ${CMAKE_CURRENT_BINARY_DIR}/job_scripts.c
+  SOURCES job_queue.c job_queue_worker.c job_queue_control.c job_queue_events.c ${CMAKE_CURRENT_BINARY_DIR}/job_scripts.c
   PUBLIC recfleet_job recfleet_redis)

@@ -1,4 +1,4 @@
-foreach(part IN ITEMS job_queue job_queue_upkeep job_queue_target)
+foreach(part IN ITEMS job_queue job_queue_control job_queue_upkeep job_queue_target)
   recfleet_integration_test(NAME test_${part} SOURCES test_${part}.c queue_fixture.c
     LIBS recfleet_job_queue recfleet_test_support)
 endforeach()
