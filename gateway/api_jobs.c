@@ -5,37 +5,17 @@
 #include <string.h>
 
 #include "common/net/hash.h"
+#include "gateway/job_answer.h"
 #include "gateway/job_body.h"
 #include "gateway/job_lookup.h"
 #include "gateway/job_overlay.h"
 #include "gateway/problem.h"
-#include "gateway/settings.h"
+#include "gateway/queue_client.h"
 #include "gateway/store_client.h"
 #include "gateway/submission.h"
 #include "gateway/waiters.h"
 
-enum { POLL_AGAIN_S = 2, MAX_WAIT_S = 60, MAX_KEY_BYTES = 255, ETAG_DIGITS = 32 };
-
-/* Views */
-
-static struct json *view_create(const struct exchange *exchange, const struct json *document)
-{
-    const struct services *services = exchange->services;
-
-    return job_overlay_view(document, clock_unix_ms(&services->clock), services->settings->job.lease_ms);
-}
-
-static bool is_terminal(const struct json *document)
-{
-    enum job_state state;
-
-    return job_state_parse(json_value_get_text(document, "state"), &state) && job_state_is_terminal(state);
-}
-
-static void add_location(struct exchange *exchange, const char *id)
-{
-    http_reply_add(&exchange->reply, "Location", "/v1/jobs/%s", id);
-}
+enum { MAX_WAIT_S = 60, MAX_KEY_BYTES = 255, ETAG_DIGITS = 32 };
 
 /* 200 with an ETag, or 304 where the client has this already. */
 static void answer_tagged(struct exchange *exchange, struct json *view)
@@ -60,30 +40,29 @@ done:
     json_value_destroy(view);
 }
 
-static void answer_job(struct exchange *exchange, const struct json *document)
+static void on_position(struct exchange *exchange, int64_t position)
 {
-    if (!is_terminal(document))
-        http_reply_add(&exchange->reply, "Retry-After", "%d", POLL_AGAIN_S);
-    answer_tagged(exchange, view_create(exchange, document));
-}
+    struct json *view = job_answer_view(exchange, exchange->document);
 
-static void answer_lookup_failed(struct exchange *exchange, const struct err *err)
-{
-    if (err->code == ERR_NOT_FOUND)
-        problem_answer(exchange, 404, "not_found", "there is no job %s", exchange->job_id);
-    else
-        problem_answer_err(exchange, err);
+    if (view != NULL && position > 0 && !json_value_set_int(view, "queue_position", position)) {
+        json_value_destroy(view);
+        view = NULL;
+    }
+    if (!job_overlay_is_terminal(exchange->document))
+        http_reply_add(&exchange->reply, "Retry-After", "%d", JOB_ANSWER_POLL_AGAIN_S);
+    answer_tagged(exchange, view);
 }
 
 /* GET /v1/jobs/{id} */
 
 static void on_waited(struct exchange *exchange, struct json *document, const struct err *err)
 {
-    if (document != NULL)
-        answer_job(exchange, document);
-    else
-        answer_lookup_failed(exchange, err);
-    json_value_destroy(document);
+    if (document == NULL) {
+        job_answer_lookup_failed(exchange, err);
+        return;
+    }
+    exchange->document = document;
+    job_answer_ask_position(exchange, document, on_position);
 }
 
 static void on_looked_up(void *context, struct json *document, const struct err *err)
@@ -93,7 +72,7 @@ static void on_looked_up(void *context, struct json *document, const struct err 
 
     if (wait_s > MAX_WAIT_S)
         wait_s = MAX_WAIT_S;
-    if (document != NULL && wait_s > 0 && !is_terminal(document) &&
+    if (document != NULL && wait_s > 0 && !job_overlay_is_terminal(document) &&
         waiters_add(exchange->services->waiters, exchange, exchange->job_id, json_value_get_text(document, "state"),
                     (int64_t)wait_s * 1000, on_waited, NULL) == ERR_OK) {
         http_reply_add(&exchange->reply, "Preference-Applied", "wait=%d", wait_s);
@@ -144,12 +123,12 @@ static void on_replayed(void *context, struct json *document, const struct err *
     struct exchange *exchange = context;
 
     if (document == NULL) {
-        answer_lookup_failed(exchange, err);
+        job_answer_lookup_failed(exchange, err);
         return;
     }
     http_reply_add(&exchange->reply, "Idempotent-Replayed", "true");
-    add_location(exchange, exchange->job_id);
-    exchange_answer_json(exchange, 200, view_create(exchange, document));
+    job_answer_add_location(exchange, exchange->job_id);
+    exchange_answer_json(exchange, 200, job_answer_view(exchange, document));
     json_value_destroy(document);
 }
 
@@ -160,9 +139,9 @@ static void on_submitted(void *context, const struct submission_result *result)
     (void)snprintf(exchange->job_id, sizeof exchange->job_id, "%s", result->id);
     switch (result->outcome) {
     case SUBMISSION_ACCEPTED:
-        add_location(exchange, result->id);
-        http_reply_add(&exchange->reply, "Retry-After", "%d", POLL_AGAIN_S);
-        exchange_answer_json(exchange, 202, view_create(exchange, result->document));
+        job_answer_add_location(exchange, result->id);
+        http_reply_add(&exchange->reply, "Retry-After", "%d", JOB_ANSWER_POLL_AGAIN_S);
+        exchange_answer_json(exchange, 202, job_answer_view(exchange, result->document));
         break;
     case SUBMISSION_REPLAYED:
         job_lookup_start(exchange->services, result->id, on_replayed, exchange);
@@ -171,11 +150,14 @@ static void on_submitted(void *context, const struct submission_result *result)
         problem_answer(exchange, 422, "idempotency_key_reused", "this Idempotency-Key came with another body before");
         break;
     case SUBMISSION_DUPLICATE:
-        add_location(exchange, result->id);
+        job_answer_add_location(exchange, result->id);
         problem_answer(exchange, 409, "job_is_live", "job %s of this type and shop is not finished yet", result->id);
         break;
     case SUBMISSION_FAILED:
-        problem_answer_err(exchange, result->err);
+        if (result->err->code == ERR_UNAVAILABLE && !queue_client_is_ready(exchange->services->queue))
+            job_answer_queue_away(exchange);
+        else
+            problem_answer_err(exchange, result->err);
         break;
     }
 }
@@ -214,6 +196,8 @@ void api_jobs_submit(struct exchange *exchange)
 
     if (!job_body_read(exchange, &request) || !read_idempotency(exchange, &request, key_hash, fingerprint))
         return;
-    if (submission_start(exchange->services, &request, on_submitted, exchange, &err) != ERR_OK)
+    if (!queue_client_is_ready(exchange->services->queue))
+        job_answer_queue_away(exchange);
+    else if (submission_start(exchange->services, &request, on_submitted, exchange, &err) != ERR_OK)
         problem_answer_err(exchange, &err);
 }

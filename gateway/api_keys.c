@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/file_text.h"
 #include "common/base/mem.h"
 #include "common/net/hash.h"
 #include "common/net/json_value.h"
-#include "gateway/file_text.h"
 
 struct api_key {
     char name[API_KEYS_NAME_BYTES];

@@ -1,10 +1,11 @@
 /*
- * Client connections: bytes in, one exchange at a time, bytes out. A pipelined request waits in the input buffer until
- * the answer before it is out, so answers keep their order. All on the loop's thread.
+ * Client connections: bytes in, one exchange at a time, bytes out. A pipelined request is kept until the answer before
+ * it is out, so answers keep their order. An idle connection holds hardly any buffer. All on the loop's thread.
  *
  *   IDLE ──first byte──> READING ──complete──> ANSWERING ──answer──> WRITING ──> IDLE      keep-alive
- *                           └──refused, too slow──────────────────────┘  └─────> LINGERING  the last answer: drain, so
- *   any ──error, end, deadline──> CLOSED                                          that it arrives before the reset
+ *                           │                      └──> STREAMING ──────┤└─────> LINGERING  the last answer: drain, so
+ *                           └──refused, too slow────────────────────────┘         that it arrives before the reset
+ *   any ──error, end, deadline──> CLOSED
  *   IDLE ──over the limit──> LINGERING
  *
  * Each state has a deadline, kept by connection_sweep. The memory goes when the handle is closed and no exchange is
@@ -21,8 +22,9 @@
 #include "gateway/services.h"
 
 struct connection;
+struct http_parse;
 
-enum { CONNECTION_SWEEP_MS = 100, CONNECTION_PREFIX_BYTES = 20 };
+enum { CONNECTION_SWEEP_MS = 100, CONNECTION_PREFIX_BYTES = 20, CONNECTION_INPUT_BYTES = 16 * 1024 };
 
 /* What all connections of a server share; embedded in the server. Plain data, but for the list. */
 struct connection_pool {
@@ -35,8 +37,10 @@ struct connection_pool {
     uint64_t requests;                       /* ever begun */
     struct connection *first;
     size_t count;
-    bool draining;                   /* each answer is its connection's last */
-    void (*on_empty)(void *context); /* while draining: the last one is gone */
+    struct http_parse *spare_parse;     /* NULL, or one that nobody uses */
+    char input[CONNECTION_INPUT_BYTES]; /* of whichever reads */
+    bool draining;                      /* each answer is its connection's last */
+    void (*on_empty)(void *context);    /* while draining: the last one is gone */
     void *context;
 };
 

@@ -54,6 +54,35 @@ void exchange_answer(struct exchange *exchange, int status)
     exchange->on_answered(exchange, exchange->owner);
 }
 
+void exchange_client_leaves(struct exchange *exchange)
+{
+    exchange_left_fn fn = exchange->on_left;
+
+    exchange->client_left = true;
+    exchange->on_left = NULL;
+    if (fn != NULL)
+        fn(exchange, exchange->left_context);
+}
+
+void exchange_stream_begin(struct exchange *exchange, int status, const char *content_type)
+{
+    exchange->reply.status = status;
+    exchange->reply.content_type = content_type;
+    exchange->streamed = true;
+    if (exchange->stream != NULL)
+        exchange->stream->begin(exchange, exchange->owner);
+}
+
+bool exchange_stream_write(struct exchange *exchange, const char *bytes, size_t length)
+{
+    return exchange->stream == NULL || exchange->stream->write(exchange, exchange->owner, bytes, length);
+}
+
+void exchange_stream_end(struct exchange *exchange)
+{
+    exchange->on_answered(exchange, exchange->owner);
+}
+
 void exchange_answer_json(struct exchange *exchange, int status, struct json *value)
 {
     char *text = value != NULL ? json_value_print(value, false, 0) : NULL;
@@ -83,5 +112,6 @@ void exchange_log(const struct exchange *exchange)
              log_text("route", exchange->route != NULL ? exchange->route : "-"),
              log_int("status", exchange->reply.status), log_real("ms", elapsed_ms),
              log_text("client", exchange->client[0] != '\0' ? exchange->client : "-"),
+             log_text("address", exchange->address[0] != '\0' ? exchange->address : "-"),
              log_text("request", exchange->id), log_text(exchange->job_id[0] != '\0' ? "job" : NULL, exchange->job_id));
 }

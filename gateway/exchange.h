@@ -1,6 +1,6 @@
 /*
- * One request and its answer. A route gets an exchange and answers it exactly once, at once or later; the exchange
- * lives until then, also when its client has left. Its arena holds what belongs to the request.
+ * One request and its answer. A route gets an exchange and answers it exactly once, at once or later, whole or in
+ * pieces; the exchange lives until then, also when its client has left. Its arena holds what belongs to the request.
  */
 #ifndef GATEWAY_EXCHANGE_H
 #define GATEWAY_EXCHANGE_H
@@ -11,6 +11,7 @@
 #include "common/base/arena.h"
 #include "common/job/job.h"
 #include "common/net/json_value.h"
+#include "gateway/client_address.h"
 #include "gateway/http_reply.h"
 #include "gateway/http_request.h"
 #include "gateway/services.h"
@@ -22,6 +23,15 @@ struct exchange;
 /* Told once, by exchange_answer: the owner sends the reply and destroys the exchange. */
 typedef void (*exchange_answered_fn)(struct exchange *exchange, void *owner);
 
+/* How the owner sends an answer in pieces. Neither ends the exchange nor tells on_left from within. */
+struct exchange_stream {
+    void (*begin)(struct exchange *exchange, void *owner);
+    bool (*write)(struct exchange *exchange, void *owner, const char *bytes, size_t length);
+};
+
+/* The client has left: nobody may be reading any more. */
+typedef void (*exchange_left_fn)(struct exchange *exchange, void *context);
+
 struct exchange {
     struct arena *arena;
     const struct services *services;
@@ -29,14 +39,20 @@ struct exchange {
     struct http_reply reply;
     char id[EXCHANGE_ID_BYTES];         /* X-Request-Id: the client's, or made here */
     char client[EXCHANGE_CLIENT_BYTES]; /* the name of the key; "" without one */
+    char address[CLIENT_ADDRESS_BYTES]; /* whom it comes from, behind proxies of ours */
     const char *route;                  /* its pattern, for the log; NULL: none */
     char job_id[JOB_ID_BYTES];          /* of the path; "" without one */
+    const char *name;                   /* of the path's {user} or {product}, decoded; NULL without one */
     bool legacy;                        /* answers as the service of old did */
     bool client_left;                   /* nobody may be reading any more: do not wait for anything */
+    bool streamed;                      /* its answer is sent in pieces */
     uint64_t begun_ns;                  /* uv_hrtime of the first byte */
     struct json *document;              /* of the route's own use; goes with the exchange */
     exchange_answered_fn on_answered;
+    const struct exchange_stream *stream; /* NULL: pieces go nowhere */
     void *owner;
+    exchange_left_fn on_left; /* of the route, NULL: it does not care; told from the loop, at most once */
+    void *left_context;
 };
 
 /* NULL when out of memory. */
@@ -48,6 +64,18 @@ void exchange_identify(struct exchange *exchange, const char *prefix, uint64_t n
 
 /* Sends what is in exchange->reply. The exchange may be gone afterwards. */
 void exchange_answer(struct exchange *exchange, int status);
+
+/* For the owner: notes that the client has left and tells the route, which may end the exchange in this. Idempotent. */
+void exchange_client_leaves(struct exchange *exchange);
+
+/*
+ * An answer in pieces: the head at once, then what is written as soon as it is, then the end. What the client does not
+ * take is kept up to a small limit; beyond it, and when the connection is closed, write answers false: end it then. The
+ * exchange may be gone after the end, as after exchange_answer.
+ */
+void exchange_stream_begin(struct exchange *exchange, int status, const char *content_type);
+bool exchange_stream_write(struct exchange *exchange, const char *bytes, size_t length);
+void exchange_stream_end(struct exchange *exchange);
 
 /* Sends a JSON value as application/json and takes it; NULL (out of memory) becomes a 500. */
 void exchange_answer_json(struct exchange *exchange, int status, struct json *value);

@@ -45,6 +45,7 @@ const char *http_reply_phrase(int status)
     } phrases[] = {
         {200, "OK"},
         {202, "Accepted"},
+        {204, "No Content"},
         {304, "Not Modified"},
         {400, "Bad Request"},
         {401, "Unauthorized"},
@@ -57,6 +58,7 @@ const char *http_reply_phrase(int status)
         {415, "Unsupported Media Type"},
         {417, "Expectation Failed"},
         {422, "Unprocessable Content"},
+        {429, "Too Many Requests"},
         {431, "Request Header Fields Too Large"},
         {500, "Internal Server Error"},
         {501, "Not Implemented"},
@@ -92,6 +94,23 @@ static const char *content_policy(const struct http_reply *reply)
     return "default-src 'none'; frame-ancestors 'none'";
 }
 
+static bool has_body(const struct http_reply *reply)
+{
+    return reply->status != 204 && reply->status != 304;
+}
+
+static void append_framing(const struct http_reply *reply, const struct http_reply_frame *frame, struct str *out)
+{
+    if (has_body(reply) && !frame->streamed)
+        str_append_format(out, "Content-Length: %zu\r\n", reply->body.length);
+    else if (has_body(reply) && !frame->http_1_0)
+        str_append_text(out, "Transfer-Encoding: chunked\r\n");
+    if (!frame->keep_alive)
+        str_append_text(out, "Connection: close\r\n");
+    else if (frame->http_1_0)
+        str_append_text(out, "Connection: keep-alive\r\n");
+}
+
 bool http_reply_print(const struct http_reply *reply, const struct http_reply_frame *frame, struct str *out)
 {
     if (reply->headers.failed || reply->body.failed)
@@ -100,12 +119,7 @@ bool http_reply_print(const struct http_reply *reply, const struct http_reply_fr
     append_date(out, frame->unix_ms);
     if (reply->content_type != NULL)
         str_append_format(out, "Content-Type: %s\r\n", reply->content_type);
-    if (reply->status != 304)
-        str_append_format(out, "Content-Length: %zu\r\n", reply->body.length);
-    if (!frame->keep_alive)
-        str_append_text(out, "Connection: close\r\n");
-    else if (frame->http_1_0)
-        str_append_text(out, "Connection: keep-alive\r\n");
+    append_framing(reply, frame, out);
     str_append_format(out,
                       "X-Request-Id: %s\r\n"
                       "Cache-Control: private, no-cache\r\n"
@@ -116,7 +130,26 @@ bool http_reply_print(const struct http_reply *reply, const struct http_reply_fr
                       frame->request_id, content_policy(reply));
     str_append(out, reply->headers.text, reply->headers.length);
     str_append_text(out, "\r\n");
-    if (!frame->head_only && reply->status != 304)
+    if (!frame->head_only && !frame->streamed && has_body(reply))
         str_append(out, reply->body.text, reply->body.length);
+    return !out->failed;
+}
+
+bool http_reply_print_piece(const struct http_reply_frame *frame, const char *bytes, size_t length, struct str *out)
+{
+    if (frame->head_only || length == 0) /* an empty chunk would be the end */
+        return !out->failed;
+    if (!frame->http_1_0)
+        str_append_format(out, "%zx\r\n", length);
+    str_append(out, bytes, length);
+    if (!frame->http_1_0)
+        str_append_text(out, "\r\n");
+    return !out->failed;
+}
+
+bool http_reply_print_end(const struct http_reply_frame *frame, struct str *out)
+{
+    if (!frame->head_only && !frame->http_1_0)
+        str_append_text(out, "0\r\n\r\n");
     return !out->failed;
 }

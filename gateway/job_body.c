@@ -5,9 +5,9 @@
 
 #include "common/job/job_params.h"
 #include "common/job/job_settings.h"
+#include "common/job/job_shops.h"
 #include "gateway/problem.h"
 #include "gateway/settings.h"
-#include "gateway/shops.h"
 
 /* application/json or application/…+json, with or without parameters */
 static bool is_json(const char *content_type)
@@ -88,13 +88,16 @@ static bool read_params(struct exchange *exchange, struct submission_request *ou
         problem_answer(exchange, 422, "unknown_parameter", "%s", err.message);
         return false;
     }
-    if (shop != NULL && !shops_know(services->shops, shop)) {
-        problem_answer(exchange, 422, "unknown_namespace", "there is no shop \"%.100s\"", shop);
-        return false;
-    }
     out->params = json_value_kind(params) == JSON_KIND_OBJECT ? params : NULL;
     out->shop = shop != NULL ? shop : services->settings->job.shop;
-    return true;
+    if (job_shops_know(services->shops, out->shop))
+        return true;
+    if (out->shop[0] == '\0')
+        problem_answer(exchange, 422, "unknown_namespace",
+                       "there are several shops: \"namespace\" in \"params\" names one");
+    else
+        problem_answer(exchange, 422, "unknown_namespace", "there is no shop \"%.100s\"", out->shop);
+    return false;
 }
 
 static bool read_rest(struct exchange *exchange, struct submission_request *out)

@@ -1,6 +1,6 @@
 /*
- * A job as it is now: the store's document with the queue's HASH laid over it. Both are asked at once, and either alone
- * is enough: a job can be watched while the store is away, and read when Redis is.
+ * A job as it is now: the store's document with its queue's HASH laid over it. Store and queues are asked at once, and
+ * either alone is enough: a job can be watched while the store is away, and read when Redis is.
  */
 #ifndef GATEWAY_JOB_LOOKUP_H
 #define GATEWAY_JOB_LOOKUP_H

@@ -15,7 +15,7 @@ static int64_t field_int(const struct json *fields, const char *name, int64_t fa
     return text != NULL && str_to_int64(text, &value) ? value : fallback;
 }
 
-static bool is_terminal(const struct json *document)
+bool job_overlay_is_terminal(const struct json *document)
 {
     enum job_state state;
 
@@ -102,7 +102,7 @@ bool job_overlay_apply(struct json *document, const struct json *fields)
     int64_t fence = 0;
 
     (void)json_value_get_int64(document, "fence", &fence);
-    if (is_terminal(document) || field_int(fields, "fence", 0) < fence)
+    if (job_overlay_is_terminal(document) || field_int(fields, "fence", 0) < fence)
         return true;
     return apply_numbers(document, fields) && apply_texts(document, fields) && apply_times(document, fields) &&
            apply_error(document, fields);

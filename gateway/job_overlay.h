@@ -10,6 +10,8 @@
 
 #include "common/net/json_value.h"
 
+bool job_overlay_is_terminal(const struct json *document);
+
 /* Sets state, stage, progress, attempt, errors, lost, worker, fence, error, cancel and times of `document` from the
  * HASH (a JSON object of texts), unless the document is terminal or of a newer fence. false: out of memory. */
 bool job_overlay_apply(struct json *document, const struct json *fields);

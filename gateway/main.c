@@ -7,10 +7,10 @@
 #include "common/base/env.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
+#include "common/job/job_shops.h"
 #include "gateway/api_keys.h"
 #include "gateway/server.h"
 #include "gateway/settings.h"
-#include "gateway/shops.h"
 
 enum { EXIT_USAGE = 64, EXIT_SERVER = 70 }; /* EX_USAGE, EX_SOFTWARE of sysexits.h */
 
@@ -44,15 +44,14 @@ static char *default_env_path(void)
 
 /* Reads what the settings name; what is wrong with it is one more problem. */
 static void open_files(const struct gateway_settings *settings, struct env *env, struct api_keys **keys,
-                       struct shops **shops)
+                       struct job_shops **shops)
 {
     struct err err;
 
     if ((settings->api_key != NULL || settings->api_keys_file != NULL) &&
         api_keys_create(keys, settings->api_key, settings->api_keys_file, &err) != ERR_OK)
         env_problem(env, "API_KEYS_FILE: %s", err.message);
-    if (shops_create(shops, settings->job.shop, settings->namespaces_file, &err) != ERR_OK)
-        env_problem(env, "NAMESPACES_FILE: %s", err.message);
+    job_shops_open(shops, settings->job.shop, settings->job.namespaces_file, env);
 }
 
 static int report_problems(const struct env *env)
@@ -66,19 +65,22 @@ static int run(struct env *env, enum settings_action action)
 {
     struct gateway_settings settings;
     struct api_keys *keys = NULL;
-    struct shops *shops = NULL;
+    struct job_shops *shops = NULL;
     struct err err;
 
     settings_read(&settings, env);
     open_files(&settings, env, &keys, &shops);
-    if (action == SETTINGS_PRINT)
+    if (action == SETTINGS_PRINT) {
         env_print(env, stdout);
+        if (shops != NULL && job_shops_print(shops, stdout, &err) != ERR_OK)
+            env_problem(env, "%s", err.message);
+    }
     if (env_problem_count(env) > 0 || action == SETTINGS_PRINT) {
         api_keys_destroy(keys);
-        shops_destroy(shops);
+        job_shops_destroy(shops);
         return env_problem_count(env) > 0 ? report_problems(env) : EXIT_SUCCESS;
     }
-    if (server_run(&settings, keys, shops, &err) != ERR_OK) {
+    if (server_run(&settings, env, keys, shops, &err) != ERR_OK) {
         log_err("gateway.failed", &err);
         return EXIT_SERVER;
     }

@@ -6,18 +6,26 @@
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "common/base/str.h"
-#include "common/net/redis_async.h"
 
-enum { PROMOTE_MS = 1000, MAX_PROMOTIONS = 100 };
+enum { RETRY_MS = 1000, REASON_BYTES = 96 };
+
+enum state { STATE_AWAY, STATE_GROUPING, STATE_READY };
+
+/* What the log says last: a server that comes and goes, and never takes a write, is told of once. */
+enum told { TOLD_NOTHING, TOLD_READY, TOLD_AWAY, TOLD_REFUSED };
 
 struct queue_client {
     uv_loop_t *loop;
     struct queue_client_config config;
     struct redis_async *redis;
-    uv_timer_t promote;
-    size_t promoting; /* promotions that are under way */
-    bool group_made;  /* on this connection */
+    uv_timer_t retry;
+    enum state state;
+    enum told told;
+    char reason[REASON_BYTES]; /* while it is not READY */
+    size_t grouping;           /* answers to come */
+    bool refused;              /* one of them was no */
+    queue_client_ready_fn on_ready;
+    void *ready_context;
     bool closing;
     int open_handles;
     queue_client_closed_fn on_closed;
@@ -26,6 +34,7 @@ struct queue_client {
 
 /* One enqueue until it is answered. */
 struct enqueue {
+    struct queue_client *client;
     queue_client_enqueued_fn fn;
     void *context;
 };
@@ -35,144 +44,96 @@ struct describe {
     void *context;
 };
 
-/* One promotion: first what the job is, then the move. */
-struct promotion {
-    struct queue_client *client;
-    char id[JOB_ID_BYTES];
-    int64_t fence;
-};
+/* Readiness */
+
+static void become_ready(struct queue_client *client)
+{
+    client->state = STATE_READY;
+    if (client->told != TOLD_READY)
+        log_info("queue.ready", log_int("queues", (int64_t)client->config.queues->count),
+                 log_text("queue", client->config.queues->names[0]));
+    client->told = TOLD_READY;
+    if (client->on_ready != NULL)
+        client->on_ready(client->ready_context);
+}
+
+static const char *reason_of(const struct redis_reply *reply)
+{
+    if (redis_reply_is_error(reply, "OOM"))
+        return "the queue's Redis is full (maxmemory)";
+    if (redis_reply_is_error(reply, "READONLY"))
+        return "the queue's Redis is a read-only replica";
+    return "the queue's Redis takes no writes";
+}
+
+void queue_client_note_refusal(struct queue_client *client, const struct redis_reply *reply, const struct err *err)
+{
+    if (client->closing || client->state == STATE_AWAY || reply == NULL || err == NULL || err->code != ERR_UNAVAILABLE)
+        return;
+    client->state = STATE_GROUPING; /* the next try tells when it takes writes again */
+    (void)snprintf(client->reason, sizeof client->reason, "%s", reason_of(reply));
+    if (client->told != TOLD_REFUSED)
+        log_err("queue.refuses", err);
+    client->told = TOLD_REFUSED;
+}
 
 static void on_group(void *context, const struct redis_reply *reply, const struct err *err)
 {
     struct queue_client *client = context;
     struct err failure;
 
-    if (reply == NULL && err != NULL) {
-        failure = *err;
-    } else if (job_queue_group_parse(reply, &failure) == ERR_OK) {
-        client->group_made = true;
-        return;
+    client->grouping--;
+    if (reply == NULL) {
+        client->refused = true; /* the connection is lost, which on_state tells */
+    } else if (job_queue_group_parse(reply, &failure) != ERR_OK) {
+        client->refused = true;
+        if (failure.code == ERR_UNAVAILABLE)
+            queue_client_note_refusal(client, reply, &failure);
+        else
+            log_err("queue.group_failed", &failure);
     }
-    log_err("queue.group_failed", &failure);
+    (void)err;
+    if (client->grouping == 0 && !client->refused && client->state == STATE_GROUPING && !client->closing)
+        become_ready(client);
 }
 
-static void make_group(struct queue_client *client)
+static void make_groups(struct queue_client *client)
 {
-    struct redis_command command;
+    const struct job_queue_names *queues = client->config.queues;
 
-    job_queue_group_command(&command, client->config.queue);
-    redis_async_send(client->redis, &command, on_group, client);
-    redis_command_fini(&command);
+    client->refused = false;
+    client->grouping += queues->count;
+    for (size_t i = 0; i < queues->count; i++) {
+        struct redis_command command;
+
+        job_queue_group_command(&command, queues->names[i]);
+        redis_async_send(client->redis, &command, on_group, client);
+        redis_command_fini(&command);
+    }
 }
 
 static void on_state(void *context, bool ready, const struct err *err)
 {
     struct queue_client *client = context;
 
-    client->group_made = false;
+    client->state = ready ? STATE_GROUPING : STATE_AWAY;
     if (ready) {
-        log_info("queue.ready", log_text("queue", client->config.queue));
-        make_group(client);
-    } else if (!client->closing && err != NULL) {
-        log_err("queue.away", err);
-    }
-}
-
-/* Promotion */
-
-static void promotion_destroy(struct promotion *promotion)
-{
-    promotion->client->promoting--;
-    free(promotion);
-}
-
-static void on_promoted(void *context, const struct redis_reply *reply, const struct err *err)
-{
-    struct promotion *promotion = context;
-    struct queue_client *client = promotion->client;
-    int64_t outcome = 0;
-
-    if (err != NULL)
-        log_err("queue.promote_failed", err);
-    else if (redis_reply_to_int64(reply, &outcome) && outcome != 0) {
-        log_info("job.promoted", log_text("job", promotion->id),
-                 log_text("state", outcome > 0 ? "queued" : "superseded"));
-        if (client->config.on_promoted != NULL)
-            client->config.on_promoted(client->config.context, promotion->id, promotion->fence, outcome < 0);
-    }
-    promotion_destroy(promotion);
-}
-
-static void on_due_job(void *context, const struct redis_reply *reply, const struct err *err)
-{
-    struct promotion *promotion = context;
-    struct queue_client *client = promotion->client;
-    struct json *fields = NULL;
-    struct redis_command command;
-    const char *unique_key;
-
-    if (err != NULL || job_queue_describe_parse(reply, &fields, NULL) != ERR_OK) {
-        promotion_destroy(promotion); /* the next tick tries again; a job without a HASH is the sweep's */
+        make_groups(client);
         return;
     }
-    unique_key = json_value_get_text(fields, "uniq");
-    if (!str_to_int64(json_value_get_text(fields, "fence") != NULL ? json_value_get_text(fields, "fence") : "0",
-                      &promotion->fence))
-        promotion->fence = 0;
-    job_queue_promote_command(&command, client->config.queue, promotion->id, unique_key != NULL ? unique_key : "");
-    if (unique_key != NULL)
-        redis_async_send(client->redis, &command, on_promoted, promotion);
-    else
-        promotion_destroy(promotion);
-    redis_command_fini(&command);
-    json_value_destroy(fields);
+    (void)snprintf(client->reason, sizeof client->reason, "the queue's Redis is away");
+    if (client->closing || err == NULL || client->told == TOLD_AWAY || client->told == TOLD_REFUSED)
+        return;
+    log_err("queue.away", err);
+    client->told = TOLD_AWAY;
 }
 
-static void promote(struct queue_client *client, const char *id)
-{
-    struct promotion *promotion;
-    struct redis_command command;
-
-    if (!job_id_is_valid(id) || client->promoting >= MAX_PROMOTIONS)
-        return;
-    promotion = mem_zeroed(1, sizeof *promotion);
-    if (promotion == NULL)
-        return;
-    promotion->client = client;
-    client->promoting++;
-    (void)snprintf(promotion->id, sizeof promotion->id, "%s", id);
-    job_queue_describe_command(&command, client->config.queue, id);
-    redis_async_send(client->redis, &command, on_due_job, promotion);
-    redis_command_fini(&command);
-}
-
-static void on_due(void *context, const struct redis_reply *reply, const struct err *err)
-{
-    struct queue_client *client = context;
-
-    if (err != NULL || client->closing)
-        return;
-    for (size_t i = 0; i < redis_reply_count(reply); i++) {
-        const char *id = redis_reply_text(redis_reply_at(reply, i));
-
-        if (id != NULL)
-            promote(client, id);
-    }
-}
-
-static void on_promote(uv_timer_t *timer)
+static void on_retry(uv_timer_t *timer)
 {
     struct queue_client *client = timer->data;
-    struct clock_source clock = clock_system();
-    struct redis_command command;
 
-    if (!redis_async_is_ready(client->redis) || client->promoting > 0)
-        return;
-    if (!client->group_made)
-        make_group(client);
-    job_queue_due_command(&command, client->config.queue, clock_unix_ms(&clock));
-    redis_async_send(client->redis, &command, on_due, client);
-    redis_command_fini(&command);
+    if (client->state == STATE_GROUPING && client->grouping == 0)
+        make_groups(client);
 }
 
 /* Life */
@@ -204,7 +165,7 @@ enum err_code queue_client_create(struct queue_client **out, uv_loop_t *loop, co
 {
     struct queue_client *client = mem_zeroed(1, sizeof *client);
     struct redis_async_config redis = {.url = config->url, .on_state = on_state, .context = client};
-    uint64_t every_ms = config->promote_ms > 0 ? (uint64_t)config->promote_ms : PROMOTE_MS;
+    uint64_t every_ms = config->retry_ms > 0 ? (uint64_t)config->retry_ms : RETRY_MS;
     enum err_code rc;
 
     *out = NULL;
@@ -212,15 +173,16 @@ enum err_code queue_client_create(struct queue_client **out, uv_loop_t *loop, co
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for the queue");
     client->loop = loop;
     client->config = *config;
+    (void)snprintf(client->reason, sizeof client->reason, "the queue's Redis is not connected yet");
     rc = redis_async_create(&client->redis, loop, &redis, err);
     if (rc != ERR_OK) {
         free(client);
         return rc;
     }
-    (void)uv_timer_init(loop, &client->promote); /* never fails, as start with a callback */
-    client->promote.data = client;
+    (void)uv_timer_init(loop, &client->retry); /* never fails, as start with a callback */
+    client->retry.data = client;
     client->open_handles = 2;
-    (void)uv_timer_start(&client->promote, on_promote, every_ms, every_ms);
+    (void)uv_timer_start(&client->retry, on_retry, every_ms, every_ms);
     *out = client;
     return ERR_OK;
 }
@@ -232,16 +194,43 @@ void queue_client_close(struct queue_client *client, queue_client_closed_fn on_c
     client->closing = true;
     client->on_closed = on_closed;
     client->closed_context = context;
-    uv_close((uv_handle_t *)&client->promote, on_timer_closed);
+    uv_close((uv_handle_t *)&client->retry, on_timer_closed);
     redis_async_close(client->redis, on_redis_closed, client);
+}
+
+void queue_client_watch(struct queue_client *client, queue_client_ready_fn fn, void *context)
+{
+    client->on_ready = fn;
+    client->ready_context = context;
+}
+
+const struct job_queue_names *queue_client_queues(const struct queue_client *client)
+{
+    return client->config.queues;
 }
 
 bool queue_client_is_ready(const struct queue_client *client)
 {
-    return !client->closing && redis_async_is_ready(client->redis);
+    return !client->closing && client->state == STATE_READY;
+}
+
+const char *queue_client_reason(const struct queue_client *client)
+{
+    return client->reason;
+}
+
+uint64_t queue_client_reconnects(const struct queue_client *client)
+{
+    return redis_async_reconnects(client->redis);
 }
 
 /* Calls */
+
+void queue_client_send(struct queue_client *client, const struct redis_command *command, redis_async_reply_fn fn,
+                       void *context)
+{
+    redis_async_send(client->redis, command, fn, context);
+}
 
 static void on_enqueued(void *context, const struct redis_reply *reply, const struct err *err)
 {
@@ -250,6 +239,7 @@ static void on_enqueued(void *context, const struct redis_reply *reply, const st
     char id[JOB_ID_BYTES] = "";
     struct err failure;
 
+    queue_client_note_refusal(call->client, reply, err);
     if (err == NULL && job_queue_enqueue_parse(reply, &outcome, id, &failure) != ERR_OK)
         err = &failure;
     call->fn(call->context, outcome, id, err);
@@ -268,7 +258,7 @@ void queue_client_enqueue(struct queue_client *client, const struct job_queue_en
         fn(context, JOB_QUEUE_NEW, "", &err);
         return;
     }
-    *call = (struct enqueue){.fn = fn, .context = context};
+    *call = (struct enqueue){.client = client, .fn = fn, .context = context};
     job_queue_enqueue_command(&command, job);
     redis_async_send(client->redis, &command, on_enqueued, call);
     redis_command_fini(&command);
@@ -286,7 +276,8 @@ static void on_described(void *context, const struct redis_reply *reply, const s
     free(call);
 }
 
-void queue_client_describe(struct queue_client *client, const char *id, queue_client_described_fn fn, void *context)
+void queue_client_describe(struct queue_client *client, const char *queue, const char *id, queue_client_described_fn fn,
+                           void *context)
 {
     struct describe *call = mem_zeroed(1, sizeof *call);
     struct redis_command command;
@@ -298,7 +289,7 @@ void queue_client_describe(struct queue_client *client, const char *id, queue_cl
         return;
     }
     *call = (struct describe){.fn = fn, .context = context};
-    job_queue_describe_command(&command, client->config.queue, id);
+    job_queue_describe_command(&command, queue, id);
     redis_async_send(client->redis, &command, on_described, call);
     redis_command_fini(&command);
 }

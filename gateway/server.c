@@ -9,13 +9,19 @@
 #include "common/base/jitter.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
+#include "common/job/job_shops.h"
+#include "gateway/api_events.h"
 #include "gateway/api_keys.h"
 #include "gateway/connection.h"
+#include "gateway/events.h"
+#include "gateway/gateway_metrics.h"
 #include "gateway/queue_client.h"
+#include "gateway/rate_limit.h"
+#include "gateway/readiness.h"
+#include "gateway/recommendation_reader.h"
 #include "gateway/services.h"
-#include "gateway/settle.h"
-#include "gateway/shops.h"
 #include "gateway/store_client.h"
+#include "gateway/upkeep.h"
 #include "gateway/waiters.h"
 
 enum {
@@ -28,14 +34,16 @@ enum {
 
 struct server {
     const struct gateway_settings *settings;
+    const struct env *env;
     uv_loop_t loop;
     uv_tcp_t listener;
     uv_timer_t sweep;
     uv_timer_t grace;
     uv_signal_t signals[SIGNAL_COUNT];
     struct services services;
+    const char *queues[JOB_ROUTES_MAX];
     struct connection_pool pool;
-    struct settle *settle;
+    struct upkeep *upkeep;
     bool ending;
     bool cut; /* the grace is over */
 };
@@ -65,27 +73,33 @@ static void on_queue_closed(void *context)
         on_store_closed(server);
 }
 
-static void on_settle_closed(void *context)
+static void on_upkeep_closed(void *context)
 {
     struct server *server = context;
 
+    rate_limit_close(server->services.limit);
+    readiness_close(server->services.readiness);
+    gateway_metrics_close(server->services.metrics);
     if (server->services.waiters != NULL)
         waiters_close(server->services.waiters, NULL, NULL);
+    api_events_close(server->services.event_streams);
+    recommendation_reader_destroy(server->services.recommendations);
+    events_close(server->services.events);
     if (server->services.queue != NULL)
         queue_client_close(server->services.queue, on_queue_closed, server);
     else
         on_queue_closed(server);
 }
 
-/* No connection and no exchange is left: only settle calls the services any more. */
+/* No connection and no exchange is left: only the upkeep calls the services any more. */
 static void on_empty(void *context)
 {
     struct server *server = context;
 
-    if (server->settle != NULL)
-        settle_close(server->settle, on_settle_closed, server);
+    if (server->upkeep != NULL)
+        upkeep_close(server->upkeep, on_upkeep_closed, server);
     else
-        on_settle_closed(server);
+        on_upkeep_closed(server);
 }
 
 static void on_grace_over(uv_timer_t *timer)
@@ -109,8 +123,11 @@ static void end(struct server *server, const char *signal_name)
     server->ending = true;
     uv_close((uv_handle_t *)&server->listener, NULL);
     (void)uv_timer_start(&server->grace, on_grace_over, (uint64_t)server->settings->job.grace_ms, 0);
+    readiness_drain(server->services.readiness);
     if (server->services.waiters != NULL)
         waiters_drain(server->services.waiters);
+    if (server->services.event_streams != NULL)
+        api_events_drain(server->services.event_streams);
     connection_drain(&server->pool);
 }
 
@@ -121,7 +138,7 @@ static void reload_files(struct server *server)
 {
     const struct gateway_settings *settings = server->settings;
     struct api_keys *keys;
-    struct shops *shops;
+    struct job_shops *shops;
     struct err err;
 
     if (api_keys_create(&keys, settings->api_key, settings->api_keys_file, &err) == ERR_OK) {
@@ -131,10 +148,10 @@ static void reload_files(struct server *server)
     } else {
         log_err("keys.reload_failed", &err);
     }
-    if (shops_create(&shops, settings->job.shop, settings->namespaces_file, &err) == ERR_OK) {
-        shops_destroy(server->services.shops);
+    if (job_shops_create(&shops, settings->job.shop, settings->job.namespaces_file, &err) == ERR_OK) {
+        job_shops_destroy(server->services.shops);
         server->services.shops = shops;
-        log_info("shops.reloaded", log_int("shops", (int64_t)shops_count(shops)));
+        log_info("shops.reloaded", log_int("shops", (int64_t)job_shops_count(shops)));
     } else {
         log_err("shops.reload_failed", &err);
     }
@@ -169,21 +186,6 @@ static void on_sweep(uv_timer_t *timer)
     connection_sweep(&server->pool);
 }
 
-/* A job left `delay`: the document follows, unless a newer run has written it. */
-static void on_promoted(void *context, const char *id, int64_t fence, bool superseded)
-{
-    struct server *server = context;
-    int64_t now_ms = clock_unix_ms(&server->services.clock);
-    struct json *changes = json_value_new_object();
-
-    if (changes != NULL &&
-        json_value_set_text(changes, "state", job_state_name(superseded ? JOB_SUPERSEDED : JOB_QUEUED)) &&
-        job_document_set_time(changes, superseded ? "finished_at" : "queued_at", now_ms))
-        store_client_update(server->services.store, id, fence, changes);
-    else
-        json_value_destroy(changes);
-}
-
 /* The start */
 
 static enum err_code listen_on(struct server *server, struct err *err)
@@ -211,14 +213,22 @@ static enum err_code listen_on(struct server *server, struct err *err)
     return ERR_OK;
 }
 
+static enum err_code open_events(struct server *server, struct err *err)
+{
+    const struct job_queue_names *names = &server->settings->job.routes.all;
+    struct events_config config = {
+        .url = server->settings->job.queue_redis, .queues = server->queues, .queue_count = names->count};
+
+    for (size_t i = 0; i < names->count; i++)
+        server->queues[i] = names->names[i];
+    return events_create(&server->services.events, &server->loop, &config, err);
+}
+
 static enum err_code open_services(struct server *server, struct err *err)
 {
     const struct gateway_settings *settings = server->settings;
     struct services *services = &server->services;
-    struct queue_client_config queue = {.url = settings->job.queue_redis,
-                                        .queue = settings->job.queue_name,
-                                        .on_promoted = on_promoted,
-                                        .context = server};
+    struct queue_client_config queue = {.url = settings->job.queue_redis, .queues = &settings->job.routes.all};
     enum err_code rc = store_client_create(&services->store, &server->loop, settings->job.store_url,
                                            settings->job.retention_days, err);
 
@@ -226,10 +236,22 @@ static enum err_code open_services(struct server *server, struct err *err)
         rc = queue_client_create(&services->queue, &server->loop, &queue, err);
     if (rc != ERR_OK)
         return rc;
+    rc = open_events(server, err);
+    if (rc != ERR_OK)
+        return rc;
+    rc = gateway_metrics_create(&services->metrics, services, &server->pool, err);
+    if (rc != ERR_OK)
+        return rc;
+    services->limit = rate_limit_create(services);
+    services->readiness = readiness_create(services);
     services->waiters = waiters_create(services);
-    if (services->waiters != NULL)
-        server->settle = settle_create(services, settings->settle_after_ms);
-    return server->settle != NULL ? ERR_OK : ERR_SET(err, ERR_NO_MEMORY, "no memory for the gateway's services");
+    services->event_streams = api_events_create(services);
+    services->recommendations = recommendation_reader_create(services, server->env);
+    if (services->limit == NULL || services->readiness == NULL || services->waiters == NULL ||
+        services->event_streams == NULL || services->recommendations == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for the gateway's services");
+    server->upkeep = upkeep_create(services);
+    return server->upkeep != NULL ? ERR_OK : ERR_SET(err, ERR_NO_MEMORY, "no memory for the queue's upkeep");
 }
 
 static enum err_code open_handles(struct server *server, struct err *err)
@@ -266,12 +288,13 @@ static void raise_file_limit(int max_connections)
         log_warn("gateway.few_files", log_int("limit", (int64_t)limit.rlim_cur), log_int("wanted", (int64_t)wanted));
 }
 
-static void fill(struct server *server, const struct gateway_settings *settings, struct api_keys *keys,
-                 struct shops *shops)
+static void fill(struct server *server, const struct gateway_settings *settings, const struct env *env,
+                 struct api_keys *keys, struct job_shops *shops)
 {
     uint32_t chance;
 
     server->settings = settings;
+    server->env = env;
     server->services = (struct services){
         .loop = &server->loop, .clock = clock_system(), .settings = settings, .keys = keys, .shops = shops};
     server->pool = (struct connection_pool){.services = &server->services,
@@ -285,14 +308,14 @@ static void fill(struct server *server, const struct gateway_settings *settings,
     str_hex(server->pool.id_prefix, &chance, sizeof chance);
 }
 
-enum err_code server_run(const struct gateway_settings *settings, struct api_keys *keys, struct shops *shops,
-                         struct err *err)
+enum err_code server_run(const struct gateway_settings *settings, const struct env *env, struct api_keys *keys,
+                         struct job_shops *shops, struct err *err)
 {
     struct server server = {0};
     enum err_code rc;
     int status = uv_loop_init(&server.loop);
 
-    fill(&server, settings, keys, shops);
+    fill(&server, settings, env, keys, shops);
     if (status != 0) {
         rc = ERR_SET(err, ERR_INTERNAL, "event loop: %s", uv_strerror(status));
         goto done;
@@ -313,6 +336,6 @@ enum err_code server_run(const struct gateway_settings *settings, struct api_key
         log_info("gateway.ended", LOG_NO_FIELDS);
 done:
     api_keys_destroy(server.services.keys);
-    shops_destroy(server.services.shops);
+    job_shops_destroy(server.services.shops);
     return rc;
 }

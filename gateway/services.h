@@ -8,10 +8,16 @@
 
 #include "common/base/clock.h"
 
+struct api_events;
 struct api_keys;
+struct events;
+struct gateway_metrics;
 struct gateway_settings;
+struct job_shops;
 struct queue_client;
-struct shops;
+struct rate_limit;
+struct readiness;
+struct recommendation_reader;
 struct store_client;
 struct waiters;
 
@@ -20,10 +26,16 @@ struct services {
     struct clock_source clock;
     const struct gateway_settings *settings;
     struct api_keys *keys;
-    struct shops *shops;
+    struct job_shops *shops;
     struct queue_client *queue;
     struct store_client *store;
+    struct events *events;
     struct waiters *waiters;
+    struct api_events *event_streams;
+    struct rate_limit *limit; /* NULL, as the next two: there is none, in tests */
+    struct readiness *readiness;
+    struct gateway_metrics *metrics;
+    struct recommendation_reader *recommendations;
 };
 
 #endif

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { MAX_RATE = 1000000000 };
+
 static void read_address(struct gateway_settings *out, struct env *env)
 {
     const char *text = env_text(env, "LISTEN", "0.0.0.0");
@@ -16,6 +18,17 @@ static void read_address(struct gateway_settings *out, struct env *env)
     (void)snprintf(out->listen, sizeof out->listen, "%s", text);
 }
 
+static void read_limits(struct gateway_settings *out, struct env *env)
+{
+    const char *proxies = env_text(env, "TRUSTED_PROXIES", "");
+    struct err err;
+
+    out->rate_limit_submit = env_int(env, "RATE_LIMIT_SUBMIT", 200, 0, MAX_RATE);
+    out->rate_limit_read = env_int(env, "RATE_LIMIT_READ", 3600, 0, MAX_RATE);
+    if (client_address_parse_proxies(&out->trusted_proxies, proxies, &err) != ERR_OK)
+        env_problem(env, "TRUSTED_PROXIES: %s", err.message);
+}
+
 void settings_read(struct gateway_settings *out, struct env *env)
 {
     memset(out, 0, sizeof *out);
@@ -23,12 +36,15 @@ void settings_read(struct gateway_settings *out, struct env *env)
     out->port = (int)env_int(env, "PORT", 8080, 0, 65535);
     out->api_key = env_secret(env, "API_KEY", NULL);
     out->api_keys_file = env_text(env, "API_KEYS_FILE", NULL);
-    out->namespaces_file = env_text(env, "NAMESPACES_FILE", NULL);
     out->legacy_wait_ms = job_settings_read_seconds(env, "LEGACY_WAIT_S", 3600, 0, 86400);
     out->request_timeout_ms = job_settings_read_seconds(env, "REQUEST_TIMEOUT_S", 30, 0.1, 3600);
     out->idle_timeout_ms = job_settings_read_seconds(env, "IDLE_TIMEOUT_S", 60, 0.1, 3600);
     out->settle_after_ms = job_settings_read_seconds(env, "SETTLE_AFTER_S", 60, 0.2, 86400);
     out->max_connections = (int)env_int(env, "MAX_CONNECTIONS", 4096, 1, 1000000);
+    out->max_event_streams = (int)env_int(env, "MAX_EVENT_STREAMS", 2048, 0, 1000000);
+    out->event_comment_ms = job_settings_read_seconds(env, "EVENT_COMMENT_S", 15, 0.1, 60);
+    read_limits(out, env);
+    metrics_listener_read_address(&out->metrics, env, "127.0.0.1:9464");
     job_settings_read(&out->job, env);
     if (out->api_key == NULL && out->api_keys_file == NULL)
         env_problem(env, "API_KEY: no key is configured; set it, or API_KEYS_FILE");

@@ -16,9 +16,14 @@ enum operation {
     OPERATION_INSERT,
     OPERATION_GET,
     OPERATION_GET_REPORT,
-    OPERATION_LIST,
+    OPERATION_FIND,
+    OPERATION_LIST_UNFINISHED,
+    OPERATION_REQUEST_CANCEL,
+    OPERATION_REOPEN,
     OPERATION_UPDATE,
-    OPERATION_DELETE_ACCEPTED
+    OPERATION_DELETE_ACCEPTED,
+    OPERATION_LAST_SUCCESSES,
+    OPERATION_COUNT
 };
 
 /* One call; the pool's thread owns input, result and store between queueing and its end. */
@@ -30,9 +35,17 @@ struct work {
     bool probe;
     enum operation operation;
     char id[JOB_ID_BYTES];
-    char state[16];
+    char after[JOB_ID_BYTES];
+    struct job_store_filter filter; /* its texts are in `texts` */
+    struct {
+        char state[16];
+        char type[32];
+        char shop[64];
+    } texts;
+    char reason[128];
     int limit;
     int64_t fence;
+    int64_t created_before_ms;
     struct json *input;
     struct store_result result;
     store_client_fn fn; /* NULL: nobody waits */
@@ -49,6 +62,8 @@ struct store_client {
     size_t outstanding; /* in the pool or waiting for the probe */
     struct work *first;
     struct work *last;
+    uint64_t calls[OPERATION_COUNT];
+    uint64_t failures[OPERATION_COUNT];
     bool closing;
     store_client_closed_fn on_closed;
     void *closed_context;
@@ -66,7 +81,6 @@ static void work_destroy(struct work *work)
 static enum err_code call_store(struct work *work)
 {
     struct store_result *result = &work->result;
-    bool applied;
 
     switch (work->operation) {
     case OPERATION_PING:
@@ -77,12 +91,24 @@ static enum err_code call_store(struct work *work)
         return job_store_get(work->store, work->id, &result->document, &result->err);
     case OPERATION_GET_REPORT:
         return job_store_get_report(work->store, work->id, &result->document, &result->err);
-    case OPERATION_LIST:
-        return job_store_list(work->store, work->state, NULL, NULL, work->limit, &result->document, &result->err);
+    case OPERATION_FIND:
+        return job_store_find(work->store, &work->filter, &result->document, &result->err);
+    case OPERATION_LIST_UNFINISHED:
+        return job_store_list_unfinished(work->store, work->created_before_ms,
+                                         work->after[0] != '\0' ? work->after : NULL, work->limit, &result->document,
+                                         &result->err);
+    case OPERATION_REQUEST_CANCEL:
+        return job_store_request_cancel(work->store, work->id, work->reason, &result->applied, &result->err);
+    case OPERATION_REOPEN:
+        return job_store_reopen(work->store, work->id, &result->document, &result->err);
     case OPERATION_UPDATE:
-        return job_store_update(work->store, work->id, work->fence, work->input, &applied, &result->err);
+        return job_store_update(work->store, work->id, work->fence, work->input, &result->applied, &result->err);
     case OPERATION_DELETE_ACCEPTED:
         return job_store_delete_accepted(work->store, work->id, &result->err);
+    case OPERATION_LAST_SUCCESSES:
+        return job_store_last_successes(work->store, &result->document, &result->err);
+    case OPERATION_COUNT:
+        break;
     }
     return ERR_SET(&result->err, ERR_INTERNAL, "a call that the store does not know");
 }
@@ -165,6 +191,15 @@ static bool is_away(enum err_code code)
     return code == ERR_UNAVAILABLE || code == ERR_NETWORK;
 }
 
+static void count_call(struct store_client *client, const struct work *work)
+{
+    enum err_code code = work->result.code;
+
+    client->calls[work->operation]++;
+    if (code != ERR_OK && code != ERR_NOT_FOUND && code != ERR_EXISTS)
+        client->failures[work->operation]++;
+}
+
 static void on_worked(uv_work_t *request, int status)
 {
     struct work *work = request->data;
@@ -174,6 +209,7 @@ static void on_worked(uv_work_t *request, int status)
     if (status != 0)
         work->result.code = ERR_SET(&work->result.err, ERR_CANCELLED, "the thread pool gave the call back");
     client->outstanding--;
+    count_call(client, work);
     if (work->probe)
         client->store = work->store;
     /* A store that cannot even be opened is away, whatever the reason: a wrong file today may be mounted tomorrow. */
@@ -285,16 +321,98 @@ enum err_code store_client_get_report(struct store_client *client, const char *i
     return ask(client, work_create(client, OPERATION_GET_REPORT, id, NULL), fn, context, err);
 }
 
-enum err_code store_client_list(struct store_client *client, const char *state, int limit, store_client_fn fn,
+/* The filter's text in the work's own memory; NULL stays NULL. */
+static const char *keep(char *out, size_t size, const char *text)
+{
+    if (text == NULL)
+        return NULL;
+    (void)snprintf(out, size, "%s", text);
+    return out;
+}
+
+enum err_code store_client_find(struct store_client *client, const struct job_store_filter *filter, store_client_fn fn,
                                 void *context, struct err *err)
 {
-    struct work *work = work_create(client, OPERATION_LIST, NULL, NULL);
+    struct work *work = work_create(client, OPERATION_FIND, NULL, NULL);
 
     if (work != NULL) {
-        (void)snprintf(work->state, sizeof work->state, "%s", state);
-        work->limit = limit;
+        work->filter = *filter;
+        work->filter.state = keep(work->texts.state, sizeof work->texts.state, filter->state);
+        work->filter.type = keep(work->texts.type, sizeof work->texts.type, filter->type);
+        work->filter.shop = keep(work->texts.shop, sizeof work->texts.shop, filter->shop);
+        work->filter.before = keep(work->after, sizeof work->after, filter->before);
     }
     return ask(client, work, fn, context, err);
+}
+
+enum err_code store_client_list_unfinished(struct store_client *client, int64_t created_before_ms, const char *after,
+                                           int limit, store_client_fn fn, void *context, struct err *err)
+{
+    struct work *work = work_create(client, OPERATION_LIST_UNFINISHED, NULL, NULL);
+
+    if (work != NULL) {
+        work->created_before_ms = created_before_ms;
+        work->limit = limit;
+        (void)keep(work->after, sizeof work->after, after);
+    }
+    return ask(client, work, fn, context, err);
+}
+
+enum err_code store_client_request_cancel(struct store_client *client, const char *id, const char *reason,
+                                          store_client_fn fn, void *context, struct err *err)
+{
+    struct work *work = work_create(client, OPERATION_REQUEST_CANCEL, id, NULL);
+
+    if (work != NULL)
+        (void)keep(work->reason, sizeof work->reason, reason);
+    return ask(client, work, fn, context, err);
+}
+
+enum err_code store_client_reopen(struct store_client *client, const char *id, store_client_fn fn, void *context,
+                                  struct err *err)
+{
+    return ask(client, work_create(client, OPERATION_REOPEN, id, NULL), fn, context, err);
+}
+
+enum err_code store_client_change(struct store_client *client, const char *id, int64_t fence, struct json *changes,
+                                  store_client_fn fn, void *context, struct err *err)
+{
+    struct work *work = work_create(client, OPERATION_UPDATE, id, changes);
+
+    if (work != NULL)
+        work->fence = fence;
+    return ask(client, work, fn, context, err);
+}
+
+enum err_code store_client_ping(struct store_client *client, store_client_fn fn, void *context, struct err *err)
+{
+    return ask(client, work_create(client, OPERATION_PING, NULL, NULL), fn, context, err);
+}
+
+enum err_code store_client_last_successes(struct store_client *client, store_client_fn fn, void *context,
+                                          struct err *err)
+{
+    return ask(client, work_create(client, OPERATION_LAST_SUCCESSES, NULL, NULL), fn, context, err);
+}
+
+void store_client_each_count(const struct store_client *client, store_client_count_fn fn, void *context)
+{
+    static const char *const names[OPERATION_COUNT] = {
+        [OPERATION_PING] = "ping",
+        [OPERATION_INSERT] = "insert",
+        [OPERATION_GET] = "get",
+        [OPERATION_GET_REPORT] = "get_report",
+        [OPERATION_FIND] = "find",
+        [OPERATION_LIST_UNFINISHED] = "list_unfinished",
+        [OPERATION_REQUEST_CANCEL] = "request_cancel",
+        [OPERATION_REOPEN] = "reopen",
+        [OPERATION_UPDATE] = "update",
+        [OPERATION_DELETE_ACCEPTED] = "delete_accepted",
+        [OPERATION_LAST_SUCCESSES] = "last_successes",
+    };
+
+    for (int i = 0; i < OPERATION_COUNT; i++)
+        fn(context, names[i], client->calls[i], client->failures[i]);
 }
 
 void store_client_update(struct store_client *client, const char *id, int64_t fence, struct json *changes)

@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "common/base/err.h"
+#include "common/job/job_store.h"
 #include "common/net/json_value.h"
 
 enum { STORE_CLIENT_MAX_OUTSTANDING = 512 };
@@ -22,6 +23,7 @@ struct store_result {
     enum err_code code;
     struct err err; /* where code is not ERR_OK */
     struct json *document;
+    bool applied; /* of change and request_cancel */
 };
 
 typedef void (*store_client_fn)(void *context, struct store_result *result);
@@ -41,9 +43,29 @@ enum err_code store_client_get(struct store_client *client, const char *id, stor
 enum err_code store_client_get_report(struct store_client *client, const char *id, store_client_fn fn, void *context,
                                       struct err *err) MUST_CHECK;
 
-/* Up to `limit` documents of that state, newest first, as a JSON array. */
-enum err_code store_client_list(struct store_client *client, const char *state, int limit, store_client_fn fn,
+/* Arrays of documents, as job_store_find and job_store_list_unfinished give them. */
+enum err_code store_client_find(struct store_client *client, const struct job_store_filter *filter, store_client_fn fn,
                                 void *context, struct err *err) MUST_CHECK;
+enum err_code store_client_list_unfinished(struct store_client *client, int64_t created_before_ms, const char *after,
+                                           int limit, store_client_fn fn, void *context, struct err *err) MUST_CHECK;
+
+/* As job_store's; `changes` is taken. */
+enum err_code store_client_request_cancel(struct store_client *client, const char *id, const char *reason,
+                                          store_client_fn fn, void *context, struct err *err) MUST_CHECK;
+enum err_code store_client_reopen(struct store_client *client, const char *id, store_client_fn fn, void *context,
+                                  struct err *err) MUST_CHECK;
+enum err_code store_client_change(struct store_client *client, const char *id, int64_t fence, struct json *changes,
+                                  store_client_fn fn, void *context, struct err *err) MUST_CHECK;
+
+/* Whether it answers; and job_store_last_successes. */
+enum err_code store_client_ping(struct store_client *client, store_client_fn fn, void *context,
+                                struct err *err) MUST_CHECK;
+enum err_code store_client_last_successes(struct store_client *client, store_client_fn fn, void *context,
+                                          struct err *err) MUST_CHECK;
+
+/* How many calls of each operation there were, and how many failed (other than not found, or there already). */
+typedef void (*store_client_count_fn)(void *context, const char *operation, uint64_t calls, uint64_t failures);
+void store_client_each_count(const struct store_client *client, store_client_count_fn fn, void *context);
 
 /* What follows from a call that was answered already: nobody waits for it, and a failure is only logged. Not bounded,
  * since each follows from a bounded one. `changes` is taken. */

@@ -1,5 +1,6 @@
 #include "gateway/submission.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +12,17 @@
 #include "gateway/settings.h"
 #include "gateway/store_client.h"
 
+enum origin {
+    ORIGIN_NEW,     /* a request's */
+    ORIGIN_RESUMED, /* the store's: it was promised to somebody, and the queue does not have it */
+    ORIGIN_RETRIED  /* the store's, opened again */
+};
+
 struct submission {
     const struct services *services;
     struct json *document; /* a copy of what the store was given */
     char id[JOB_ID_BYTES];
-    bool resumed;
+    enum origin origin;
     submission_fn fn;
     void *context;
 };
@@ -38,6 +45,17 @@ static void answer(struct submission *submission, enum submission_outcome outcom
     submission_destroy(submission);
 }
 
+/* The store's document follows, unless a run has written it since. Takes the changes; NULL: out of memory, and the next
+ * round of upkeep sees to it. */
+static void follow(struct submission *submission, struct json *changes)
+{
+    int64_t fence = 0;
+
+    (void)json_value_get_int64(submission->document, "fence", &fence);
+    if (changes != NULL)
+        store_client_update(submission->services->store, submission->id, fence, changes);
+}
+
 /* The queue has it: the document says so too, in ours at once and in the store's behind the answer. */
 static void note_queued(struct submission *submission)
 {
@@ -46,36 +64,33 @@ static void note_queued(struct submission *submission)
     struct json *changes = json_value_new_object();
     int64_t run_at_ms;
     bool later = run_at != NULL && clock_parse_iso8601(run_at, &run_at_ms) && run_at_ms > now_ms;
-    bool made = changes != NULL &&
-                json_value_set_text(changes, "state", job_state_name(later ? JOB_SCHEDULED : JOB_QUEUED)) &&
-                (later || job_document_set_time(changes, "queued_at", now_ms)) &&
-                json_value_merge(submission->document, changes);
 
-    if (made)
-        store_client_update(submission->services->store, submission->id, 0, changes);
-    else
-        json_value_destroy(changes); /* the worker's first update sets the state as well */
+    if (changes == NULL || !json_value_set_text(changes, "state", job_state_name(later ? JOB_SCHEDULED : JOB_QUEUED)) ||
+        !(later || job_document_set_time(changes, "queued_at", now_ms)) ||
+        !json_value_merge(submission->document, changes)) {
+        json_value_destroy(changes);
+        changes = NULL;
+    }
+    follow(submission, changes);
 }
 
 /* The queue has refused it. A resumed one was promised to somebody, so its document stays and says what became of it;
- * after a failure it stays as it is, for the next try. */
+ * after a failure it stays as it is, for the next try. A retried one is its caller's to put back. */
 static void drop_document(struct submission *submission, const struct err *err)
 {
-    struct store_client *store = submission->services->store;
     struct json *changes;
 
-    if (!submission->resumed) {
-        store_client_delete_accepted(store, submission->id);
-        return;
-    }
-    if (err != NULL)
+    if (submission->origin == ORIGIN_NEW)
+        store_client_delete_accepted(submission->services->store, submission->id);
+    if (submission->origin != ORIGIN_RESUMED || err != NULL)
         return;
     changes = json_value_new_object();
-    if (changes != NULL && json_value_set_text(changes, "state", job_state_name(JOB_SUPERSEDED)) &&
-        job_document_set_time(changes, "finished_at", clock_unix_ms(&submission->services->clock)))
-        store_client_update(store, submission->id, 0, changes);
-    else
+    if (changes == NULL || !json_value_set_text(changes, "state", job_state_name(JOB_SUPERSEDED)) ||
+        !job_document_set_time(changes, "finished_at", clock_unix_ms(&submission->services->clock))) {
         json_value_destroy(changes);
+        changes = NULL;
+    }
+    follow(submission, changes);
 }
 
 static void on_enqueued(void *context, enum job_queue_enqueued outcome, const char *id, const struct err *err)
@@ -89,7 +104,9 @@ static void on_enqueued(void *context, enum job_queue_enqueued outcome, const ch
         return;
     }
     if (err == NULL && (outcome == JOB_QUEUE_NEW || (outcome == JOB_QUEUE_REPLAY && own))) {
-        note_queued(submission);
+        /* The queue has one of an earlier generation, whose end is not told there yet: upkeep hands this one over. */
+        if (outcome == JOB_QUEUE_NEW || submission->origin == ORIGIN_NEW)
+            note_queued(submission);
         answer(submission, SUBMISSION_ACCEPTED, submission->id, NULL);
         return;
     }
@@ -117,29 +134,37 @@ static char *print_args(const struct json *document)
     return text;
 }
 
+static int read_int(const struct json *document, const char *name, int fallback)
+{
+    int64_t value;
+
+    return json_value_get_int64(document, name, &value) && value >= 0 && value <= INT_MAX ? (int)value : fallback;
+}
+
 static void enqueue(struct submission *submission)
 {
     const struct json *document = submission->document;
     const char *run_at = json_value_get_text(document, "run_at");
     char *args = print_args(document);
-    int64_t max_errors = JOB_SETTINGS_MAX_ERRORS;
-    struct job_queue_enqueue job = {.queue = submission->services->settings->job.queue_name,
+    struct job_queue_enqueue job = {.queue = json_value_get_text(document, "queue"),
                                     .id = submission->id,
                                     .shop = json_value_get_text(document, "namespace"),
                                     .args = args,
                                     .client = json_value_get_text(document, "requested_by"),
-                                    .max_lost = JOB_SETTINGS_MAX_LOST,
-                                    .idempotency_hash = json_value_get_text(document, "idempotency_hash"),
+                                    .max_errors = read_int(document, "max_errors", JOB_SETTINGS_MAX_ERRORS),
+                                    .max_lost = read_int(document, "max_lost", JOB_SETTINGS_MAX_LOST),
+                                    .generation = read_int(document, "generation", 0),
                                     .fingerprint = json_value_get_text(document, "fingerprint")};
 
-    (void)json_value_get_int64(document, "max_errors", &max_errors);
-    job.max_errors = (int)max_errors;
+    if (job.generation == 0) /* a retry is no replay of the first request */
+        job.idempotency_hash = json_value_get_text(document, "idempotency_hash");
     if (run_at == NULL || !clock_parse_iso8601(run_at, &job.run_at_ms))
         job.run_at_ms = 0;
-    if (args == NULL || !job_type_parse(json_value_get_text(document, "type"), &job.type)) {
+    if (args == NULL || job.queue == NULL || job.shop == NULL || job.client == NULL || job.fingerprint == NULL ||
+        !job_type_parse(json_value_get_text(document, "type"), &job.type)) {
         struct err err;
 
-        (void)ERR_SET(&err, ERR_NO_MEMORY, "no memory to enqueue");
+        (void)ERR_SET(&err, ERR_INTERNAL, "the document of job %s lacks what the queue needs", submission->id);
         on_enqueued(submission, JOB_QUEUE_NEW, "", &err);
     } else {
         queue_client_enqueue(submission->services->queue, &job, on_enqueued, submission);
@@ -164,7 +189,7 @@ static enum err_code fill(struct submission *submission, const struct submission
     struct job_request job = {.id = submission->id,
                               .type = request->type,
                               .shop = request->shop,
-                              .queue = services->settings->job.queue_name,
+                              .queue = services->settings->job.routes.queue[request->type],
                               .params = request->params,
                               .requested_by = request->client,
                               .run_at_ms = request->run_at_ms,
@@ -188,7 +213,7 @@ enum err_code submission_start(const struct services *services, const struct sub
     enum err_code rc;
 
     if (!queue_client_is_ready(services->queue))
-        return ERR_SET(err, ERR_UNAVAILABLE, "the queue's Redis is away");
+        return ERR_SET(err, ERR_UNAVAILABLE, "%s", queue_client_reason(services->queue));
     submission = mem_zeroed(1, sizeof *submission);
     if (submission == NULL)
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for a job");
@@ -206,21 +231,34 @@ enum err_code submission_start(const struct services *services, const struct sub
     return rc;
 }
 
-void submission_resume(const struct services *services, struct json *document, submission_fn fn, void *context)
+static void start_again(const struct services *services, struct json *document, enum origin origin, submission_fn fn,
+                        void *context)
 {
     struct submission *submission = mem_zeroed(1, sizeof *submission);
+    const char *id = json_value_get_text(document, "_id");
     struct submission_result failure = {.outcome = SUBMISSION_FAILED};
     struct err err;
 
-    if (submission == NULL) {
+    if (submission == NULL || id == NULL) {
         (void)ERR_SET(&err, ERR_NO_MEMORY, "no memory for a job");
         failure.err = &err;
         json_value_destroy(document);
+        free(submission);
         fn(context, &failure);
         return;
     }
     *submission =
-        (struct submission){.services = services, .document = document, .resumed = true, .fn = fn, .context = context};
-    (void)snprintf(submission->id, sizeof submission->id, "%s", json_value_get_text(document, "_id"));
+        (struct submission){.services = services, .document = document, .origin = origin, .fn = fn, .context = context};
+    (void)snprintf(submission->id, sizeof submission->id, "%s", id);
     enqueue(submission);
+}
+
+void submission_resume(const struct services *services, struct json *document, submission_fn fn, void *context)
+{
+    start_again(services, document, ORIGIN_RESUMED, fn, context);
+}
+
+void submission_retry(const struct services *services, struct json *document, submission_fn fn, void *context)
+{
+    start_again(services, document, ORIGIN_RETRIED, fn, context);
 }

@@ -12,7 +12,7 @@
 #include "gateway/services.h"
 
 enum submission_outcome {
-    SUBMISSION_ACCEPTED,  /* a new job; or maybe: the queue's answer was lost, and the job stays `accepted` */
+    SUBMISSION_ACCEPTED,  /* the queue has it; or maybe: its answer was lost, and the job stays `accepted` */
     SUBMISSION_REPLAYED,  /* the idempotency key is known: `id` is the job of then */
     SUBMISSION_MISMATCH,  /* the key is known with another body */
     SUBMISSION_DUPLICATE, /* a job of that type and shop is live: `id` */
@@ -45,8 +45,11 @@ struct submission_request {
 enum err_code submission_start(const struct services *services, const struct submission_request *request,
                                submission_fn fn, void *context, struct err *err) MUST_CHECK;
 
-/* Gives a document of the store that is still `accepted` to the queue again: its first answer was lost. `document` is
- * taken. What the queue refuses turns `superseded`. */
+/* Gives a document of the store that is not finished to the queue, which does not have it (any more). `document` is
+ * taken. What the queue refuses turns `superseded`. Perhaps answered from within, when out of memory. */
 void submission_resume(const struct services *services, struct json *document, submission_fn fn, void *context);
+
+/* The same with a document that was opened again; what the queue refuses is the caller's to put back. */
+void submission_retry(const struct services *services, struct json *document, submission_fn fn, void *context);
 
 #endif

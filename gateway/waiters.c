@@ -7,26 +7,31 @@
 
 #include "common/base/mem.h"
 #include "common/job/job.h"
+#include "gateway/events.h"
 #include "gateway/job_lookup.h"
 #include "gateway/queue_client.h"
 
-enum { POLL_MS = 250, STATE_TEXT_BYTES = 16 };
+enum { TICK_MS = 250, LOOK_MS = 10000, STATE_TEXT_BYTES = 16 };
 
 struct waiter {
     struct waiters *waiters;
     struct waiter *next;
     struct waiter **link; /* what points here */
     struct exchange *exchange;
-    char id[JOB_ID_BYTES];
+    struct events_subscriber subscriber;
     char known[STATE_TEXT_BYTES]; /* "" : until terminal */
     uint64_t deadline_ms;
-    bool asking; /* an answer is on its way */
+    uint64_t look_ms;    /* when to look without an event */
+    uint64_t reconnects; /* of the queue's connection, when it was asked */
+    bool asking;         /* an answer is on its way */
+    bool look_owed;      /* Redis could not be asked */
+    bool ask_again;      /* it may be older than what was told since */
     waiters_fn fn;
 };
 
 struct waiters {
     const struct services *services;
-    uv_timer_t timer;
+    uv_timer_t timer; /* for deadlines, and for events that never come */
     struct waiter *first;
     size_t count;
     bool draining;
@@ -34,17 +39,22 @@ struct waiters {
     void *closed_context;
 };
 
+static void look(struct waiter *waiter);
+
 static void waiter_end(struct waiter *waiter, struct json *document, const struct err *err)
 {
+    struct waiters *waiters = waiter->waiters;
     struct exchange *exchange = waiter->exchange;
     waiters_fn fn = waiter->fn;
 
+    exchange->on_left = NULL;
+    events_unsubscribe(waiters->services->events, &waiter->subscriber);
     *waiter->link = waiter->next;
     if (waiter->next != NULL)
         waiter->next->link = waiter->link;
-    waiter->waiters->count--;
-    if (waiter->waiters->count == 0)
-        (void)uv_timer_stop(&waiter->waiters->timer);
+    waiters->count--;
+    if (waiters->count == 0)
+        (void)uv_timer_stop(&waiters->timer);
     free(waiter);
     fn(exchange, document, err);
 }
@@ -67,6 +77,7 @@ static bool must_end(const struct waiter *waiter)
 static void on_looked_up(void *context, struct json *document, const struct err *err)
 {
     struct waiter *waiter = context;
+    const struct queue_client *queue = waiter->waiters->services->queue;
     const char *state = json_value_get_text(document, "state");
 
     waiter->asking = false;
@@ -74,32 +85,49 @@ static void on_looked_up(void *context, struct json *document, const struct err 
         waiter_end(waiter, document, err);
         return;
     }
-    json_value_destroy(document); /* not yet, or nobody could tell: look again */
+    json_value_destroy(document); /* not yet, or nobody could tell */
+    waiter->look_owed = !queue_client_is_ready(queue) || queue_client_reconnects(queue) != waiter->reconnects;
+    if (waiter->ask_again)
+        look(waiter);
 }
 
-static void on_described(void *context, struct json *fields, const struct err *err)
+static void look(struct waiter *waiter)
+{
+    const struct services *services = waiter->waiters->services;
+
+    waiter->ask_again = waiter->asking;
+    waiter->look_ms = uv_now(services->loop) + LOOK_MS;
+    if (waiter->asking)
+        return;
+    waiter->asking = true;
+    waiter->reconnects = queue_client_reconnects(services->queue);
+    job_lookup_start(services, waiter->subscriber.job_id, on_looked_up, waiter);
+}
+
+static void on_event(void *context, const struct job_queue_event *event)
 {
     struct waiter *waiter = context;
-    const char *state = json_value_get_text(fields, "state");
-    bool look = must_end(waiter) || err != NULL || state == NULL || is_over(waiter, state);
 
-    json_value_destroy(fields);
-    if (look)
-        job_lookup_start(waiter->waiters->services, waiter->id, on_looked_up, waiter);
-    else
-        waiter->asking = false;
+    if (event == NULL || is_over(waiter, job_state_name(event->state)))
+        look(waiter);
 }
 
-static void on_poll(uv_timer_t *timer)
+static void on_left(struct exchange *exchange, void *context)
+{
+    (void)exchange;
+    look(context); /* whatever comes is the end */
+}
+
+static void on_tick(uv_timer_t *timer)
 {
     struct waiters *waiters = timer->data;
+    bool queue_is_ready = queue_client_is_ready(waiters->services->queue);
+    uint64_t now_ms = uv_now(timer->loop);
 
     for (struct waiter *waiter = waiters->first, *next; waiter != NULL; waiter = next) {
         next = waiter->next;
-        if (waiter->asking)
-            continue;
-        waiter->asking = true;
-        queue_client_describe(waiters->services->queue, waiter->id, on_described, waiter);
+        if (!waiter->asking && (must_end(waiter) || now_ms >= waiter->look_ms || (waiter->look_owed && queue_is_ready)))
+            look(waiter);
     }
 }
 
@@ -129,23 +157,31 @@ enum err_code waiters_add(struct waiters *waiters, struct exchange *exchange, co
     waiter->exchange = exchange;
     waiter->fn = fn;
     waiter->deadline_ms = uv_now(waiters->services->loop) + (uint64_t)wait_ms;
-    (void)snprintf(waiter->id, sizeof waiter->id, "%s", id);
     (void)snprintf(waiter->known, sizeof waiter->known, "%s", known != NULL ? known : "");
     waiter->next = waiters->first;
     waiter->link = &waiters->first;
     if (waiter->next != NULL)
         waiter->next->link = &waiter->next;
     waiters->first = waiter;
-    if (waiters->count++ == 0)
-        (void)uv_timer_start(&waiters->timer, on_poll, 0, POLL_MS);
+    waiters->count++;
+    events_subscribe(waiters->services->events, &waiter->subscriber, id, on_event, waiter);
+    exchange->on_left = on_left;
+    exchange->left_context = waiter;
+    /* It may have happened before: a look is due, but not from within this call, which would end the exchange. */
+    (void)uv_timer_start(&waiters->timer, on_tick, 0, TICK_MS);
     return ERR_OK;
+}
+
+size_t waiters_count(const struct waiters *waiters)
+{
+    return waiters->count;
 }
 
 void waiters_drain(struct waiters *waiters)
 {
     waiters->draining = true;
     if (waiters->count > 0)
-        on_poll(&waiters->timer);
+        on_tick(&waiters->timer);
 }
 
 static void on_closed(uv_handle_t *handle)

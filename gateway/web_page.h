@@ -4,7 +4,8 @@
 #ifndef GATEWAY_WEB_PAGE_H
 #define GATEWAY_WEB_PAGE_H
 
-/* index.html, terminated */
-extern const char web_page_index[];
+/* index.html and openapi.json, terminated */
+extern const char *const web_page_index;
+extern const char *const web_page_openapi;
 
 #endif

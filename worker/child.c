@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "worker/child_link.h"
+#include "worker/fleet.h"
 #include "worker/run_job.h"
 #include "worker/stage_progress.h"
 
@@ -68,25 +69,48 @@ static enum err_code on_chunk(void *context, struct err *err)
 
 static enum err_code read_request(struct run_job_request *out, const struct json *job, struct err *err)
 {
-    const char *shop = json_value_get_text(job, "namespace");
-
     if (!job_type_parse(json_value_get_text(job, "type"), &out->type))
         return ERR_SET(err, ERR_ARGUMENT, "the job is of no known type");
     if (!json_value_get_int64(job, "fence", &out->fence))
         return ERR_SET(err, ERR_INTERNAL, "the job has no fence");
-    out->shop = shop != NULL ? shop : "";
     out->params = json_value_get(job, "params");
     out->last_published = json_value_get(job, "last_published");
     return ERR_OK;
 }
 
-static void run_job(struct child *child, struct child_end *end, const struct worker_settings *settings)
+/* The settings of the job's shop. What is wrong with them may be mended before the job is tried again. */
+static enum err_code take_settings(struct fleet *fleet, struct env *env, const struct json *job,
+                                   const struct worker_settings **out, struct err *err)
+{
+    const char *named = json_value_get_text(job, "namespace");
+    const char *shop = named != NULL ? named : "";
+    enum err_code rc = fleet_check(fleet, shop, err);
+
+    *out = NULL;
+    if (rc != ERR_OK)
+        return rc;
+    if (env_problem_count(env) > 1)
+        return ERR_SET(err, ERR_UNAVAILABLE, "%s (and %zu more)", env_problem_at(env, 0), env_problem_count(env) - 1);
+    if (env_problem_count(env) == 1)
+        return ERR_SET(err, ERR_UNAVAILABLE, "%s", env_problem_at(env, 0));
+    rc = fleet_take(fleet, shop, out, err);
+    if (rc == ERR_NOT_FOUND) {
+        /* without a file no settings will ever be there; a file may come later here than at the gateway */
+        rc = fleet_settings(fleet)->job.namespaces_file != NULL ? ERR_UNAVAILABLE : ERR_ARGUMENT;
+        err->code = rc;
+    }
+    return rc;
+}
+
+static void run_job(struct child *child, struct child_end *end, struct env *env)
 {
     struct clock_source clock = clock_system();
     struct run_job_request request = {.now_s = clock_unix_ms(&clock) / 1000,
                                       .progress = {.fn = on_progress, .context = child},
                                       .permit = on_chunk,
                                       .permit_context = child};
+    const struct worker_settings *settings;
+    struct fleet *fleet = NULL;
     struct json *job = NULL;
     struct err err = {0};
     enum err_code rc = read_job(&job, &err);
@@ -95,13 +119,18 @@ static void run_job(struct child *child, struct child_end *end, const struct wor
     if (rc == ERR_OK)
         rc = read_request(&request, job, &err);
     if (rc == ERR_OK)
+        rc = fleet_create(&fleet, env, &err);
+    if (rc == ERR_OK)
+        rc = take_settings(fleet, env, job, &settings, &err);
+    if (rc == ERR_OK)
         run_job_run(end, settings, &request);
     else
         end->err = err;
+    fleet_destroy(fleet);
     json_value_destroy(job);
 }
 
-int child_run(const struct worker_settings *settings)
+int child_run(struct env *env)
 {
     struct child child = {.progress = {.clock = clock_system()}};
     struct child_end end;
@@ -116,7 +145,7 @@ int child_run(const struct worker_settings *settings)
         log_err("child.failed", &err);
         return CHILD_EXIT_TRANSIENT;
     }
-    run_job(&child, &end, settings);
+    run_job(&child, &end, env);
     status = (int)child_line_exit_of(end.err.code);
     if (child_link_tell_end(child.link, &end, &err) != ERR_OK) {
         log_err("child.failed", &err);

@@ -5,9 +5,10 @@
 #ifndef WORKER_CHILD_H
 #define WORKER_CHILD_H
 
-#include "worker/settings.h"
+#include "common/base/env.h"
 
-/* The exit status: enum child_exit. */
-int child_run(const struct worker_settings *settings);
+/* The exit status: enum child_exit. The settings of the job's shop are read over the env, and its problems noted there.
+ */
+int child_run(struct env *env);
 
 #endif

@@ -10,9 +10,8 @@
 #include "worker/als/als.h"
 #include "worker/arguments.h"
 #include "worker/child.h"
-#include "worker/connect/redis_sink.h"
+#include "worker/fleet.h"
 #include "worker/once.h"
-#include "worker/settings.h"
 #include "worker/supervisor.h"
 
 enum { EXIT_USAGE = 64, EXIT_WORKER = 70 }; /* EX_USAGE, EX_SOFTWARE of sysexits.h */
@@ -31,22 +30,6 @@ static char *default_env_path(void)
     return slash != NULL ? str_format("%.*s/.env", (int)(slash - path), path) : NULL;
 }
 
-/* A target that cannot be published to for good is refused here; one that is away may come back. */
-static void check_targets(const struct worker_settings *settings, struct env *env)
-{
-    struct err err;
-
-    for (unsigned kind = 0; kind < PUBLISH_KIND_COUNT; kind++) {
-        enum err_code rc = redis_sink_check(&settings->targets[kind].url, &err);
-
-        if (rc == ERR_CONFIG)
-            env_problem(env, "%s", err.message);
-        else if (rc != ERR_OK)
-            log_warn("target.away", log_text("kind", publish_kind_name((enum publish_kind)kind)),
-                     log_text("message", err.message));
-    }
-}
-
 static int report_problems(const struct env *env)
 {
     for (size_t i = 0; i < env_problem_count(env); i++)
@@ -54,38 +37,59 @@ static int report_problems(const struct env *env)
     return ENV_EXIT_CONFIG;
 }
 
-static int supervise(const struct worker_settings *settings, struct env *env, const char *env_file)
+static int report_failure(const struct err *err)
 {
+    log_err("worker.failed", err);
+    return err->code == ERR_CONFIG ? ENV_EXIT_CONFIG : EXIT_WORKER;
+}
+
+static int supervise(struct fleet *fleet, const struct env *env, const char *env_file)
+{
+    const struct worker_settings *settings = fleet_settings(fleet);
     struct err err;
 
-    check_targets(settings, env);
+    fleet_check_targets(fleet);
     if (env_problem_count(env) > 0)
         return report_problems(env);
-    if (supervisor_run(&settings->job, env_file, &err) == ERR_OK)
+    if (supervisor_run(&settings->job, &settings->metrics, env_file, &err) == ERR_OK)
         return EXIT_SUCCESS;
-    log_err("worker.failed", &err);
-    return err.code == ERR_CONFIG ? ENV_EXIT_CONFIG : EXIT_WORKER;
+    return report_failure(&err);
+}
+
+/* What is done with the settings of all shops, or --once with those of the one it is for. */
+static int run_checked(struct fleet *fleet, struct env *env, const struct arguments *arguments)
+{
+    const char *only = arguments->mode == ARGUMENTS_ONCE ? once_shop(arguments) : NULL;
+    struct err err;
+
+    if (fleet_check(fleet, only, &err) != ERR_OK ||
+        (arguments->mode == ARGUMENTS_PRINT_CONFIG && fleet_print(fleet, stdout, &err) != ERR_OK))
+        return report_failure(&err);
+    if (env_problem_count(env) > 0)
+        return report_problems(env);
+    switch (arguments->mode) {
+    case ARGUMENTS_ONCE:
+        return once_run(fleet, arguments);
+    case ARGUMENTS_SUPERVISE:
+        return supervise(fleet, env, arguments->env_file);
+    default:
+        return EXIT_SUCCESS;
+    }
 }
 
 static int run(struct env *env, const struct arguments *arguments)
 {
-    struct worker_settings settings;
+    struct fleet *fleet = NULL;
+    struct err err;
+    int status;
 
-    settings_read(&settings, env);
-    if (arguments->mode == ARGUMENTS_PRINT_CONFIG)
-        env_print(env, stdout);
-    if (env_problem_count(env) > 0)
-        return report_problems(env);
-    switch (arguments->mode) {
-    case ARGUMENTS_RUN_JOB:
-        return child_run(&settings);
-    case ARGUMENTS_ONCE:
-        return once_run(&settings, arguments);
-    case ARGUMENTS_SUPERVISE:
-        return supervise(&settings, env, arguments->env_file);
-    default:
-        return EXIT_SUCCESS;
-    }
+    if (arguments->mode == ARGUMENTS_RUN_JOB)
+        return child_run(env);
+    if (fleet_create(&fleet, env, &err) != ERR_OK)
+        return report_failure(&err);
+    status = run_checked(fleet, env, arguments);
+    fleet_destroy(fleet);
+    return status;
 }
 
 int main(int argc, char **argv)

@@ -81,7 +81,8 @@ static enum err_code open_store(struct once *once, enum job_type type, bool publ
 }
 
 /* The next fence by the rule of the queue's `start`, above `floor`. */
-static enum err_code take_fence(const struct once *once, int64_t floor_fence, int64_t *fence, struct err *err)
+static enum err_code take_fence(const struct once *once, enum job_type type, int64_t floor_fence, int64_t *fence,
+                                struct err *err)
 {
     const struct job_settings *job = &once->settings->job;
     struct redis_client *client = NULL;
@@ -91,7 +92,7 @@ static enum err_code take_fence(const struct once *once, int64_t floor_fence, in
 
     if (rc != ERR_OK)
         return rc;
-    job_queue_fence_command(&command, job->queue_name, floor_fence);
+    job_queue_fence_command(&command, job->routes.queue[type], floor_fence);
     rc = redis_client_send(client, &command, &reply, err);
     if (rc == ERR_OK && !redis_reply_to_int64(reply, fence))
         rc = ERR_SET(err, ERR_REMOTE, "the queue's Redis gave no fence");
@@ -109,7 +110,7 @@ static enum err_code run(struct once *once, struct run_job_request *request, str
 
     for (int start = 1;; start++) {
         if (run_job_publishes(once->params)) {
-            rc = take_fence(once, floor_fence, &request->fence, err);
+            rc = take_fence(once, request->type, floor_fence, &request->fence, err);
             if (rc != ERR_OK)
                 return rc;
         }
@@ -157,8 +158,7 @@ static void print_text(const struct json *report)
 static enum err_code run_and_keep(struct once *once, const struct arguments *arguments, struct err *err)
 {
     struct clock_source clock = clock_system();
-    struct run_job_request request = {.shop = "",
-                                      .dump_dir = arguments->dump_dir,
+    struct run_job_request request = {.dump_dir = arguments->dump_dir,
                                       .now_s = clock_unix_ms(&clock) / 1000,
                                       .progress = {.fn = on_progress, .context = once}};
     struct child_end end = {0};
@@ -190,12 +190,25 @@ static enum err_code run_and_keep(struct once *once, const struct arguments *arg
     return rc;
 }
 
-int once_run(const struct worker_settings *settings, const struct arguments *arguments)
+const char *once_shop(const struct arguments *arguments)
 {
-    struct once once = {
-        .settings = settings, .progress = {.clock = clock_system()}, .on_terminal = isatty(STDERR_FILENO) == 1};
+    const char *shop = "";
+
+    for (size_t i = 0; i < arguments->param_count; i++) {
+        if (str_starts_with(arguments->params[i], "namespace="))
+            shop = arguments->params[i] + strlen("namespace=");
+    }
+    return shop;
+}
+
+int once_run(struct fleet *fleet, const struct arguments *arguments)
+{
+    struct once once = {.progress = {.clock = clock_system()}, .on_terminal = isatty(STDERR_FILENO) == 1};
     struct err err = {0};
-    enum err_code rc = run_and_keep(&once, arguments, &err);
+    enum err_code rc = fleet_take(fleet, once_shop(arguments), &once.settings, &err);
+
+    if (rc == ERR_OK)
+        rc = run_and_keep(&once, arguments, &err);
 
     if (rc != ERR_OK)
         (void)fprintf(stderr, "recfleet-worker: %s\n", err.message);

@@ -6,9 +6,12 @@
 #define WORKER_ONCE_H
 
 #include "worker/arguments.h"
-#include "worker/settings.h"
+#include "worker/fleet.h"
 
-/* The exit status: 0, or 1 with the error on stderr. */
-int once_run(const struct worker_settings *settings, const struct arguments *arguments);
+/* The shop that the parameters name; "": none. */
+const char *once_shop(const struct arguments *arguments);
+
+/* The exit status: 0, or 1 with the error on stderr. The fleet was checked. */
+int once_run(struct fleet *fleet, const struct arguments *arguments);
 
 #endif

@@ -30,13 +30,13 @@ enum err_code run_job_check(const struct worker_settings *settings, const struct
                             struct err *err)
 {
     const char *named = json_value_get_text(request->params, "namespace");
-    const char *shop = named != NULL ? named : request->shop;
+    const char *shop = settings->job.shop;
 
     if (request->type != JOB_HOMEPAGE_AND_SIMILAR_PRODUCTS)
         return ERR_SET(err, ERR_ARGUMENT, "jobs of type %s are not built yet", job_type_name(request->type));
-    if (shop[0] != '\0' && strcmp(shop, settings->job.shop) != 0)
-        return ERR_SET(err, ERR_ARGUMENT, "this worker serves the shop %s (API_NAMESPACE); it knows no shop %.63s",
-                       settings->job.shop, shop);
+    if (named != NULL && strcmp(named, shop) != 0)
+        return ERR_SET(err, ERR_ARGUMENT, "the job is of the shop %s, but its parameter namespace is \"%.63s\"", shop,
+                       named);
     return job_params_check(request->type, request->params, err);
 }
 
@@ -47,7 +47,7 @@ static enum err_code create_sink(struct run *run, const struct worker_settings *
         .fence = request->fence, .permit = request->permit, .context = request->permit_context};
 
     for (unsigned kind = 0; kind < PUBLISH_KIND_COUNT; kind++) {
-        const struct settings_target *target = &settings->targets[kind];
+        const struct job_target *target = &settings->targets[kind];
 
         config.targets[kind] =
             (struct redis_sink_target){.url = target->url, .prefix = target->prefix, .ttl_s = target->ttl_s};

@@ -17,7 +17,6 @@
 /* Borrowed for the call. */
 struct run_job_request {
     enum job_type type;
-    const char *shop;          /* "": the one of the settings */
     const struct json *params; /* NULL: none; checked here */
     int64_t fence;
     const struct json *last_published; /* the report that the guard compares with; NULL: none */
@@ -31,7 +30,7 @@ struct run_job_request {
 /* Whether such a job writes to the shop's Redis at all (publish=false does not). */
 bool run_job_publishes(const struct json *params);
 
-/* ERR_ARGUMENT for a type, shop or parameters that cannot be run here. */
+/* ERR_ARGUMENT for a type, or parameters, that cannot be run with these settings, which are of the job's shop. */
 enum err_code run_job_check(const struct worker_settings *settings, const struct run_job_request *request,
                             struct err *err) MUST_CHECK;
 

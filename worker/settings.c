@@ -9,100 +9,17 @@
 #include "common/base/str.h"
 #include "worker/als/als_backend.h"
 
-enum { MAX_WEIGHT = 1000000, YEAR_S = 366 * 86400 };
+enum { MAX_WEIGHT = 1000000 };
+
+_Static_assert((int)PUBLISH_HOMEPAGE == (int)JOB_TARGET_HOMEPAGE && (int)PUBLISH_SIMILAR == (int)JOB_TARGET_SIMILAR &&
+                   (int)PUBLISH_CROSS_SELL == (int)JOB_TARGET_CROSS_SELL &&
+                   (int)PUBLISH_KIND_COUNT == (int)JOB_TARGET_COUNT,
+               "what is published and where go by the same number");
 
 static const double default_weights[ACTION_COUNT] = {
     [ACTION_PURCHASE] = 1,         [ACTION_INITIATE_CHECKOUT] = .7, [ACTION_ADD_TO_CART] = .5,
     [ACTION_ADD_TO_WISHLIST] = .3, [ACTION_CONTENT_VIEW] = .1,
 };
-
-static const struct {
-    const char *name;
-    const char *url;
-    const char *prefix;
-    const char *default_prefix;
-    int default_db;
-} targets[PUBLISH_KIND_COUNT] = {
-    [PUBLISH_HOMEPAGE] = {"homepage", "HOMEPAGE_REDIS_URL", "HOMEPAGE_KEY_PREFIX", "", 1},
-    [PUBLISH_SIMILAR] = {"similar", "SIMILAR_REDIS_URL", "SIMILAR_KEY_PREFIX", "similar:", 2},
-    [PUBLISH_CROSS_SELL] = {"cross-sell", "CROSS_SELL_REDIS_URL", "CROSS_SELL_KEY_PREFIX", "", 3},
-};
-
-/* The queue's server with another database, as a URL without credentials. */
-static void default_target_url(char *out, size_t size, const struct redis_url *queue, int db)
-{
-    bool bracketed = strchr(queue->host, ':') != NULL; /* IPv6 */
-
-    if (queue->path[0] != '\0')
-        (void)snprintf(out, size, "unix://%s?db=%d", queue->path, db);
-    else
-        (void)snprintf(out, size, "%s://%s%s%s:%d/%d", queue->tls ? "rediss" : "redis", bracketed ? "[" : "",
-                       queue->host, bracketed ? "]" : "", queue->port, db);
-}
-
-static void read_target(struct worker_settings *out, struct env *env, enum publish_kind kind)
-{
-    struct settings_target *target = &out->targets[kind];
-    const struct redis_url *queue = &out->job.queue_redis;
-    char fallback[REDIS_URL_TEXT_BYTES + 64];
-
-    default_target_url(fallback, sizeof fallback, queue, targets[kind].default_db);
-    job_settings_read_redis(&target->url, env, targets[kind].url, fallback);
-    if (!env_is_set(env, targets[kind].url)) {
-        memcpy(target->url.user, queue->user, sizeof target->url.user);
-        memcpy(target->url.password, queue->password, sizeof target->url.password);
-    }
-    target->prefix = env_text(env, targets[kind].prefix, targets[kind].default_prefix);
-}
-
-/* Whether a key of one could be a key of the other: every text may follow a prefix. */
-static bool prefixes_meet(const char *a, const char *b)
-{
-    return str_starts_with(a, b) || str_starts_with(b, a);
-}
-
-static void check_targets(const struct worker_settings *settings, struct env *env)
-{
-    static const char *const queue_keys[] = {"q:{", "rl:{"};
-
-    for (unsigned a = 0; a < PUBLISH_KIND_COUNT; a++) {
-        const struct settings_target *one = &settings->targets[a];
-
-        for (unsigned b = a + 1; b < PUBLISH_KIND_COUNT; b++) {
-            const struct settings_target *other = &settings->targets[b];
-
-            if (redis_url_same_database(&one->url, &other->url) && prefixes_meet(one->prefix, other->prefix))
-                env_problem(env,
-                            "%s, %s: %s and %s lists share a database, and their prefixes \"%s\" and \"%s\" let them "
-                            "share keys; give each a database or a prefix of its own",
-                            targets[a].url, targets[b].url, targets[a].name, targets[b].name, one->prefix,
-                            other->prefix);
-        }
-        for (size_t i = 0; i < sizeof queue_keys / sizeof queue_keys[0]; i++) {
-            if (redis_url_same_database(&one->url, &settings->job.queue_redis) &&
-                prefixes_meet(one->prefix, queue_keys[i])) {
-                env_problem(env,
-                            "%s, QUEUE_REDIS_URL: %s lists share the queue's database, and the prefix \"%s\" lets them "
-                            "share its keys; give them a database or a prefix of their own",
-                            targets[a].url, targets[a].name, one->prefix);
-                break;
-            }
-        }
-    }
-}
-
-static void read_targets(struct worker_settings *out, struct env *env)
-{
-    int64_t ttl_s;
-
-    for (unsigned kind = 0; kind < PUBLISH_KIND_COUNT; kind++)
-        read_target(out, env, (enum publish_kind)kind);
-    ttl_s = env_int(env, "RECOMMENDATION_TTL_S", 604800, 0, 10L * YEAR_S);
-    out->targets[PUBLISH_HOMEPAGE].ttl_s = ttl_s;
-    out->targets[PUBLISH_SIMILAR].ttl_s = ttl_s;
-    out->targets[PUBLISH_CROSS_SELL].ttl_s = env_int(env, "CROSS_SELL_TTL_S", 0, 0, 10L * YEAR_S);
-    check_targets(out, env);
-}
 
 static enum err_code parse_weight(double *weights, char *pair, struct err *err)
 {
@@ -241,8 +158,9 @@ void settings_read(struct worker_settings *out, struct env *env)
 {
     memset(out, 0, sizeof *out);
     job_settings_read(&out->job, env);
+    metrics_listener_read_address(&out->metrics, env, "127.0.0.1:9465");
     read_shop(out, env);
-    read_targets(out, env);
+    job_targets_read(out->targets, &out->job.queue_redis, env);
     read_weighing(out, env);
     read_outliers(out, env);
     read_cache(out, env);

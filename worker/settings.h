@@ -9,20 +9,14 @@
 
 #include "common/base/env.h"
 #include "common/job/job_settings.h"
-#include "common/net/redis_url.h"
+#include "common/job/job_targets.h"
+#include "common/net/metrics_listener.h"
 #include "worker/als/als.h"
 #include "worker/pipeline/interactions.h"
 #include "worker/pipeline/outliers.h"
 #include "worker/pipeline/sink.h"
 
 enum settings_profile { SETTINGS_PROFILE_QUALITY, SETTINGS_PROFILE_SERVICE };
-
-/* Where one kind of list is published. */
-struct settings_target {
-    struct redis_url url;
-    const char *prefix;
-    int64_t ttl_s; /* 0: none */
-};
 
 /* Which numbers of `als` were set by name, and so win over a job's profile. */
 struct settings_als_given {
@@ -35,15 +29,16 @@ struct settings_als_given {
 
 struct worker_settings {
     struct job_settings job;
-    struct settings_target targets[PUBLISH_KIND_COUNT];
-    const char *api_url;      /* API_URL; NULL where it is missing, which is a problem */
-    const char *bearer_token; /* "" for none */
-    int window_days;          /* INTERACTIONS_WINDOW_DAYS; 0: all */
+    struct metrics_address metrics;                /* METRICS_LISTEN */
+    struct job_target targets[PUBLISH_KIND_COUNT]; /* the kinds are those of job_targets.h */
+    const char *api_url;                           /* API_URL; NULL where it is missing, which is a problem */
+    const char *bearer_token;                      /* "" for none */
+    int window_days;                               /* INTERACTIONS_WINDOW_DAYS; 0: all */
     double weights[ACTION_COUNT];
     double decay_days;
     double repeat_factor;
     int guard_percent;
-    int evaluation_days; /* EVALUATION_DAYS: held out to measure the model by; 0: it is not */
+    int evaluation_days;   /* EVALUATION_DAYS: held out to measure the model by; 0: it is not */
     const char *cache_dir; /* of CACHE_URL=file:DIR */
     struct outlier_params outliers;
     const char *excluded_users_file; /* NULL: none */

@@ -4,19 +4,23 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/jitter.h"
 #include "common/base/log.h"
+#include "common/job/job_queue_control.h"
 #include "worker/supervisor_attempt.h"
 #include "worker/supervisor_intake.h"
+#include "worker/worker_metrics.h"
 
 enum {
     WORKER_NAME_BYTES = 128,
     REGISTER_EVERY_MS = 20000,
-    REGISTERED_FOR_S = 60,
     LAST_WORDS_MS = 5000, /* to give a job back when the grace time is over */
     DEVICE_PAUSE_MS = 5000,
     REPLY_TIMEOUT_MS = 10000
 };
+
+static const char DEVICE[] = "cpu"; /* what jobs run on */
 
 struct supervisor {
     uv_loop_t loop;
@@ -24,12 +28,15 @@ struct supervisor {
     const char *env_file;
     char worker[WORKER_NAME_BYTES];
     char host[64];
+    char queues[JOB_ROUTES_MAX * JOB_ROUTES_NAME_BYTES]; /* "train,cpu" */
+    int64_t started_ms;
     char job[JOB_ID_BYTES]; /* "": none */
     struct redis_async *redis;
     struct redis_async *reader;
     struct supervisor_store *store;
     struct supervisor_intake *intake;
     struct supervisor_attempt *attempt;
+    struct worker_metrics *metrics;
     uv_signal_t term;
     uv_signal_t interrupt;
     uv_timer_t grace;    /* then the job is given back; then it is abandoned */
@@ -43,10 +50,23 @@ struct supervisor {
 
 static void name_worker(struct supervisor *supervisor)
 {
+    struct clock_source clock = clock_system();
+
+    supervisor->started_ms = clock_unix_ms(&clock);
     if (gethostname(supervisor->host, sizeof supervisor->host - 1) != 0)
         (void)snprintf(supervisor->host, sizeof supervisor->host, "unknown");
     (void)snprintf(supervisor->worker, sizeof supervisor->worker, "%s-%d-%08x", supervisor->host, (int)getpid(),
                    (unsigned)jitter_bits());
+}
+
+static void name_queues(struct supervisor *supervisor)
+{
+    const struct job_queue_names *queues = &supervisor->settings->worker_queues;
+    size_t used = 0;
+
+    for (size_t i = 0; i < queues->count; i++) /* there is room for all */
+        used += (size_t)snprintf(supervisor->queues + used, sizeof supervisor->queues - used, "%s%s", i > 0 ? "," : "",
+                                 queues->names[i]);
 }
 
 static void on_registered(void *context, const struct redis_reply *reply, const struct err *err)
@@ -56,38 +76,33 @@ static void on_registered(void *context, const struct redis_reply *reply, const 
     (void)err;
 }
 
-/* q:{queue}:w:<worker>, for those who look who is there */
-static void add_registry_key(struct redis_command *command, const struct supervisor *supervisor)
+static void register_at(struct supervisor *supervisor, const char *queue)
 {
-    redis_command_add_format(command, "q:{%s}:w:%s", supervisor->settings->queue_name, supervisor->worker);
+    const struct job_queue_worker worker = {.name = supervisor->worker,
+                                            .host = supervisor->host,
+                                            .device = DEVICE,
+                                            .version = RECFLEET_VERSION,
+                                            .job = supervisor->job,
+                                            .state = supervisor->stopping ? "stopping" : "working",
+                                            .queues = supervisor->queues,
+                                            .pid = getpid(),
+                                            .started_ms = supervisor->started_ms};
+    struct redis_command command;
+
+    job_queue_register_command(&command, queue, &worker);
+    redis_async_send(supervisor->redis, &command, on_registered, NULL);
+    redis_command_fini(&command);
 }
 
+/* With each of its queues, for those who look who is there. */
 static void register_worker(struct supervisor *supervisor)
 {
-    struct redis_command command;
+    const struct job_queue_names *queues = &supervisor->settings->worker_queues;
 
     if (!redis_async_is_ready(supervisor->redis))
         return;
-    redis_command_init(&command, "HSET");
-    add_registry_key(&command, supervisor);
-    redis_command_add(&command, "host");
-    redis_command_add(&command, supervisor->host);
-    redis_command_add(&command, "pid");
-    redis_command_add_int(&command, getpid());
-    redis_command_add(&command, "version");
-    redis_command_add(&command, RECFLEET_VERSION);
-    redis_command_add(&command, "job");
-    redis_command_add(&command, supervisor->job);
-    redis_command_add(&command, "state");
-    redis_command_add(&command, supervisor->stopping ? "stopping" : "working");
-    redis_async_send(supervisor->redis, &command, on_registered, NULL);
-    redis_command_fini(&command);
-
-    redis_command_init(&command, "EXPIRE");
-    add_registry_key(&command, supervisor);
-    redis_command_add_int(&command, REGISTERED_FOR_S);
-    redis_async_send(supervisor->redis, &command, on_registered, NULL);
-    redis_command_fini(&command);
+    for (size_t i = 0; i < queues->count; i++)
+        register_at(supervisor, queues->names[i]);
 }
 
 static void on_registry(uv_timer_t *timer)
@@ -103,7 +118,7 @@ static void on_redis_state(void *context, bool ready, const struct err *err)
         log_warn("queue.away", log_text("message", err->message));
         return;
     }
-    log_info("queue.ready", log_text("queue", supervisor->settings->queue_name));
+    log_info("queue.ready", log_text("queues", supervisor->queues));
     register_worker(supervisor);
     if (supervisor->attempt != NULL)
         supervisor_attempt_on_ready(supervisor->attempt);
@@ -126,6 +141,7 @@ static void on_unregistered(void *context, const struct redis_reply *reply, cons
 /* When no job and no search is left: everything closes, and the loop ends by itself. */
 static void close_when_done(struct supervisor *supervisor)
 {
+    const struct job_queue_names *queues = &supervisor->settings->worker_queues;
     struct redis_command command;
 
     if (!supervisor->intake_stopped || supervisor->attempt != NULL || supervisor->closing)
@@ -136,12 +152,15 @@ static void close_when_done(struct supervisor *supervisor)
     close_timer(&supervisor->pause);
     uv_close((uv_handle_t *)&supervisor->term, NULL);
     uv_close((uv_handle_t *)&supervisor->interrupt, NULL);
+    worker_metrics_close(supervisor->metrics);
     supervisor_intake_close(supervisor->intake);
     redis_async_close(supervisor->reader, NULL, NULL);
-    redis_command_init(&command, "DEL");
-    add_registry_key(&command, supervisor);
-    redis_async_send(supervisor->redis, &command, on_unregistered, supervisor);
-    redis_command_fini(&command);
+    for (size_t i = 0; i < queues->count; i++) { /* the last answer closes the connection */
+        job_queue_unregister_command(&command, queues->names[i], supervisor->worker);
+        redis_async_send(supervisor->redis, &command, i + 1 < queues->count ? on_registered : on_unregistered,
+                         supervisor);
+        redis_command_fini(&command);
+    }
 }
 
 static void on_intake_stopped(void *context)
@@ -172,6 +191,7 @@ static void on_over(void *context, const struct job_queue_lease *lease, const st
     struct supervisor *supervisor = context;
 
     supervisor->attempt = NULL;
+    worker_metrics_end(supervisor->metrics, lease, outcome);
     if (outcome->verdict == SUPERVISOR_RELEASED && !supervisor->stopping) {
         if (outcome->floor_fence > 0) {
             supervisor_intake_restart(supervisor->intake, &lease->entry, outcome->floor_fence);
@@ -200,6 +220,7 @@ static void on_started(void *context, const struct supervisor_started *started)
 
     (void)snprintf(supervisor->job, sizeof supervisor->job, "%s", started->lease.entry.job_id);
     register_worker(supervisor);
+    worker_metrics_begin(supervisor->metrics, &started->lease);
     if (supervisor_attempt_start(&supervisor->attempt, &config, started, &err) != ERR_OK) {
         log_err("job.abandoned", &err); /* for want of memory: its lease runs out, and another may have more */
         (void)uv_timer_start(&supervisor->pause, on_pause_over, DEVICE_PAUSE_MS, 0);
@@ -263,7 +284,7 @@ static enum err_code connect_queue(struct supervisor *supervisor, struct err *er
     return rc;
 }
 
-static enum err_code create_parts(struct supervisor *supervisor, struct err *err)
+static enum err_code create_parts(struct supervisor *supervisor, const struct metrics_address *metrics, struct err *err)
 {
     struct supervisor_intake_config intake = {.loop = &supervisor->loop,
                                               .settings = supervisor->settings,
@@ -282,7 +303,14 @@ static enum err_code create_parts(struct supervisor *supervisor, struct err *err
     intake.reader = supervisor->reader;
     intake.store = supervisor->store;
     rc = supervisor_intake_create(&supervisor->intake, &intake, err);
+    if (rc == ERR_OK) {
+        const struct worker_metrics_config config = {
+            .loop = &supervisor->loop, .address = *metrics, .redis = supervisor->redis, .reader = supervisor->reader};
+
+        rc = worker_metrics_create(&supervisor->metrics, &config, err);
+    }
     if (rc != ERR_OK) {
+        supervisor_intake_close(supervisor->intake);
         redis_async_close(supervisor->redis, NULL, NULL);
         redis_async_close(supervisor->reader, NULL, NULL);
     }
@@ -308,7 +336,8 @@ static void open_handles(struct supervisor *supervisor)
     (void)uv_signal_start(&supervisor->interrupt, on_signal, SIGINT);
 }
 
-enum err_code supervisor_run(const struct job_settings *settings, const char *env_file, struct err *err)
+enum err_code supervisor_run(const struct job_settings *settings, const struct metrics_address *metrics,
+                             const char *env_file, struct err *err)
 {
     struct supervisor supervisor = {.settings = settings, .env_file = env_file};
     enum err_code rc;
@@ -317,10 +346,11 @@ enum err_code supervisor_run(const struct job_settings *settings, const char *en
     if (status != 0)
         return ERR_SET(err, ERR_INTERNAL, "event loop: %s", uv_strerror(status));
     name_worker(&supervisor);
-    rc = create_parts(&supervisor, err);
+    name_queues(&supervisor);
+    rc = create_parts(&supervisor, metrics, err);
     if (rc == ERR_OK) {
         open_handles(&supervisor);
-        log_info("worker.started", log_text("worker", supervisor.worker), log_text("queue", settings->queue_name),
+        log_info("worker.started", log_text("worker", supervisor.worker), log_text("queues", supervisor.queues),
                  log_text("version", RECFLEET_VERSION));
         supervisor_intake_search(supervisor.intake);
     }

@@ -8,8 +8,10 @@
 
 #include "common/base/err.h"
 #include "common/job/job_settings.h"
+#include "common/net/metrics_listener.h"
 
 /* Runs until it is told to stop. env_file: what the child is given as --env-file; NULL: nothing. */
-enum err_code supervisor_run(const struct job_settings *settings, const char *env_file, struct err *err) MUST_CHECK;
+enum err_code supervisor_run(const struct job_settings *settings, const struct metrics_address *metrics,
+                             const char *env_file, struct err *err) MUST_CHECK;
 
 #endif

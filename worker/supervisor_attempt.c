@@ -13,8 +13,11 @@
 
 enum { CANCEL_GRACE_MS = 10000, NOTE_EVERY_MS = 1000 };
 
+static const char publishing[] = "publish"; /* the stage, as the queue's cancel knows it */
+
 struct supervisor_attempt {
     struct supervisor_attempt_config config;
+    const char *queue;
     struct job_queue_lease lease_of; /* id, fence, attempt … */
     struct supervisor_history history;
     struct json *args;
@@ -90,7 +93,7 @@ static void conclude(struct supervisor_attempt *attempt)
     struct supervisor_ending_config config = {.loop = attempt->config.loop,
                                               .redis = attempt->config.redis,
                                               .store = attempt->config.store,
-                                              .queue = attempt->config.settings->queue_name,
+                                              .queue = attempt->queue,
                                               .worker = attempt->config.worker,
                                               .lease = attempt->lease_of,
                                               .errors = attempt->history.errors,
@@ -144,13 +147,14 @@ static void stop_short(struct supervisor_attempt *attempt)
     }
 }
 
-/* The child may publish while the lease is known to be held, unless the run is to end. */
+/* The child may publish while the lease is known to be held, unless the run is to end; and not before the queue knows
+ * that it does: from then on a cancel is answered that it comes too late. */
 static void grant(struct supervisor_attempt *attempt)
 {
     if (attempt->asked <= attempt->granted || attempt->child == NULL || is_wished_to_end(attempt) ||
         attempt->outcome.verdict != SUPERVISOR_RUNNING)
         return;
-    if (!supervisor_lease_is_held(attempt->lease)) {
+    if (!supervisor_lease_is_held(attempt->lease) || !supervisor_lease_has_told(attempt->lease, publishing)) {
         supervisor_lease_beat(attempt->lease); /* its answer comes back here */
         return;
     }
@@ -369,7 +373,7 @@ static enum err_code create_lease(struct supervisor_attempt *attempt, struct err
     const struct job_settings *settings = attempt->config.settings;
     const struct supervisor_lease_config config = {.loop = attempt->config.loop,
                                                    .redis = attempt->config.redis,
-                                                   .queue = settings->queue_name,
+                                                   .queue = attempt->queue,
                                                    .worker = attempt->config.worker,
                                                    .lease = attempt->lease_of,
                                                    .lease_ms = settings->lease_ms,
@@ -400,6 +404,7 @@ enum err_code supervisor_attempt_start(struct supervisor_attempt **out, const st
     if (attempt == NULL)
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for a job");
     attempt->config = *config;
+    attempt->queue = started->queue;
     attempt->lease_of = started->lease;
     attempt->history = (struct supervisor_history){
         .errors = started->errors, .max_errors = started->max_errors, .retry_base_ms = config->settings->retry_base_ms};

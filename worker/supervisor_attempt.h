@@ -18,6 +18,7 @@ struct supervisor_attempt;
 
 /* A job that `start` gave to this worker. */
 struct supervisor_started {
+    const char *queue; /* it came from; lives as long as the settings */
     struct job_queue_lease lease;
     const char *args; /* {"params":…,"namespace":…} */
     int errors;       /* before this attempt */

@@ -8,11 +8,12 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 
-enum { BLOCK_MS = 5000, AWAY_MS = 200, PAUSED_MS = 1000 };
+enum { BLOCK_MS = 5000, SHORT_BLOCK_MS = 500, AWAY_MS = 200, PAUSED_MS = 1000 };
 
 struct supervisor_intake {
     struct supervisor_intake_config config;
     uv_timer_t timer; /* to the next try */
+    size_t at;        /* the queue that is looked at, of the worker's */
     bool searching;
     bool stopping;
     bool reading;                 /* XREADGROUP is under way */
@@ -26,6 +27,11 @@ struct supervisor_intake {
 };
 
 static void start_entry(struct supervisor_intake *intake);
+
+static const char *queue_of(const struct supervisor_intake *intake)
+{
+    return intake->config.settings->worker_queues.names[intake->at];
+}
 
 /* The search is over: with a job, or stopped. */
 static void end_search(struct supervisor_intake *intake)
@@ -90,8 +96,8 @@ static void make_group(struct supervisor_intake *intake)
 {
     struct redis_command command;
 
-    log_info("worker.group_missing", log_text("queue", intake->config.settings->queue_name));
-    job_queue_group_command(&command, intake->config.settings->queue_name);
+    log_info("worker.group_missing", log_text("queue", queue_of(intake)));
+    job_queue_group_command(&command, queue_of(intake));
     redis_async_send(intake->config.redis, &command, on_grouped, intake);
     redis_command_fini(&command);
 }
@@ -126,6 +132,22 @@ static void look_or_stop(struct supervisor_intake *intake)
         look(intake);
 }
 
+/* Nothing in this queue: the next, and behind the last the first again. */
+static void look_further(struct supervisor_intake *intake)
+{
+    intake->at = (intake->at + 1) % intake->config.settings->worker_queues.count;
+    look_or_stop(intake);
+}
+
+/* How long to wait for a new entry: with several queues not for long, since the others may have one. */
+static int64_t block_ms(const struct supervisor_intake *intake)
+{
+    const struct job_settings *settings = intake->config.settings;
+    int64_t longest = settings->worker_queues.count > 1 ? SHORT_BLOCK_MS : BLOCK_MS;
+
+    return settings->lease_ms < longest ? settings->lease_ms : longest;
+}
+
 static void on_read(void *context, const struct redis_reply *reply, const struct err *err)
 {
     struct supervisor_intake *intake = context;
@@ -135,7 +157,7 @@ static void on_read(void *context, const struct redis_reply *reply, const struct
     intake->reading = false;
     if (rc == ERR_OK)
         rc = job_queue_entry_parse(reply, &intake->entry, &own);
-    after_entry(intake, rc, &own, look_or_stop);
+    after_entry(intake, rc, &own, look_further);
 }
 
 static void on_reader_id(void *context, const struct redis_reply *reply, const struct err *err)
@@ -148,7 +170,6 @@ static void on_reader_id(void *context, const struct redis_reply *reply, const s
 
 static void read_new(struct supervisor_intake *intake)
 {
-    int64_t lease_ms = intake->config.settings->lease_ms;
     struct redis_command command;
 
     if (intake->stopping) {
@@ -161,8 +182,7 @@ static void read_new(struct supervisor_intake *intake)
     redis_command_fini(&command);
 
     intake->reading = true;
-    job_queue_read_command(&command, intake->config.settings->queue_name, intake->config.worker,
-                           lease_ms < BLOCK_MS ? lease_ms : BLOCK_MS);
+    job_queue_read_command(&command, queue_of(intake), intake->config.worker, block_ms(intake));
     redis_async_send(intake->config.reader, &command, on_read, intake);
     redis_command_fini(&command);
 }
@@ -193,7 +213,7 @@ static void on_idle(void *context, const struct redis_reply *reply, const struct
         after_entry(intake, rc, &own, read_new);
         return;
     }
-    job_queue_claim_command(&command, settings->queue_name, intake->config.worker, settings->lease_ms, found.stream_id);
+    job_queue_claim_command(&command, queue_of(intake), intake->config.worker, settings->lease_ms, found.stream_id);
     redis_async_send(intake->config.redis, &command, on_claimed, intake);
     redis_command_fini(&command);
 }
@@ -209,8 +229,16 @@ static void on_paused(void *context, const struct redis_reply *reply, const stru
         wait_after(intake, "worker.read_failed", err);
         return;
     }
-    if (intake->stopping || (redis_reply_to_int64(reply, &paused) && paused != 0)) {
-        wait_for(intake, PAUSED_MS);
+    if (intake->stopping) {
+        wait_for(intake, 0);
+        return;
+    }
+    if (redis_reply_to_int64(reply, &paused) && paused != 0) {
+        intake->at = (intake->at + 1) % settings->worker_queues.count;
+        if (intake->at == 0)
+            wait_for(intake, PAUSED_MS);
+        else
+            look(intake);
         return;
     }
     /* Beats may have been missed while the queue was away: their owners get a lease's time to come back first. */
@@ -218,7 +246,7 @@ static void on_paused(void *context, const struct redis_reply *reply, const stru
         read_new(intake);
         return;
     }
-    job_queue_idle_command(&command, settings->queue_name, settings->lease_ms);
+    job_queue_idle_command(&command, queue_of(intake), settings->lease_ms);
     redis_async_send(intake->config.redis, &command, on_idle, intake);
     redis_command_fini(&command);
 }
@@ -232,7 +260,7 @@ static void look(struct supervisor_intake *intake)
         return;
     }
     redis_command_init(&command, "EXISTS");
-    redis_command_add_format(&command, "q:{%s}:paused", intake->config.settings->queue_name);
+    redis_command_add_format(&command, "q:{%s}:paused", queue_of(intake));
     redis_async_send(intake->config.redis, &command, on_paused, intake);
     redis_command_fini(&command);
 }
@@ -295,7 +323,8 @@ static void correct_document(struct supervisor_intake *intake, enum job_state st
 static void hand_over(struct supervisor_intake *intake, const struct job_queue_lease *lease, const char *args,
                       const struct err *unreadable)
 {
-    struct supervisor_started started = {.lease = *lease, .args = args, .unreadable = unreadable};
+    struct supervisor_started started = {
+        .queue = queue_of(intake), .lease = *lease, .args = args, .unreadable = unreadable};
 
     started.errors = intake->errors;
     started.max_errors = intake->max_errors;
@@ -370,8 +399,8 @@ static void on_described(void *context, const struct redis_reply *reply, const s
     intake->max_errors = field_int(fields, "max_errs", JOB_SETTINGS_MAX_ERRORS, NULL);
     (void)field_int(fields, "fence", 0, &intake->fence);
     json_value_destroy(fields);
-    job_queue_start_command(&command, intake->config.settings->queue_name, &intake->entry, intake->unique_key,
-                            intake->config.worker, intake->config.settings->lease_ms, intake->floor_fence);
+    job_queue_start_command(&command, queue_of(intake), &intake->entry, intake->unique_key, intake->config.worker,
+                            intake->config.settings->lease_ms, intake->floor_fence);
     redis_async_send(intake->config.redis, &command, on_started, intake);
     redis_command_fini(&command);
 }
@@ -380,7 +409,7 @@ static void start_entry(struct supervisor_intake *intake)
 {
     struct redis_command command;
 
-    job_queue_describe_command(&command, intake->config.settings->queue_name, intake->entry.job_id);
+    job_queue_describe_command(&command, queue_of(intake), intake->entry.job_id);
     redis_async_send(intake->config.redis, &command, on_described, intake);
     redis_command_fini(&command);
 }
@@ -402,6 +431,7 @@ enum err_code supervisor_intake_create(struct supervisor_intake **out, const str
 void supervisor_intake_search(struct supervisor_intake *intake)
 {
     intake->searching = true;
+    intake->at = 0;
     look_or_stop(intake);
 }
 

@@ -8,12 +8,14 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 
-enum { TELL_EVERY_MS = 1000 };
+enum { TELL_EVERY_MS = 1000, STAGE_BYTES = 32 };
 
 struct supervisor_lease {
     struct supervisor_lease_config config;
     uv_timer_t timer;
-    char stage[32];
+    char stage[STAGE_BYTES];
+    char sent_stage[STAGE_BYTES]; /* of the beat that is, or was last, under way */
+    char told_stage[STAGE_BYTES]; /* of the last that was answered well */
     double progress;
     int64_t sent_ms; /* of the beat under way; monotonic, as the next */
     int64_t held_ms; /* when the last beat that was answered well was sent */
@@ -60,8 +62,10 @@ static void on_answer(void *context, const struct redis_reply *reply, const stru
                  log_text("message", err != NULL ? err->message : own.message));
     if (lease->stopped)
         return;
-    if (rc == ERR_OK && answer != JOB_QUEUE_BEAT_LOST)
+    if (rc == ERR_OK && answer != JOB_QUEUE_BEAT_LOST) {
         lease->held_ms = lease->sent_ms;
+        memcpy(lease->told_stage, lease->sent_stage, sizeof lease->told_stage);
+    }
     if (lease->beat_again && rc == ERR_OK)
         supervisor_lease_beat(lease);
     if (rc == ERR_OK)
@@ -80,6 +84,7 @@ void supervisor_lease_beat(struct supervisor_lease *lease)
         return;
     lease->in_flight = true;
     lease->sent_ms = now_ms();
+    memcpy(lease->sent_stage, lease->stage, sizeof lease->sent_stage);
     job_queue_beat_command(&command, config->queue, &config->lease, config->worker, lease->progress, lease->stage);
     redis_async_send(config->redis, &command, on_answer, lease);
     redis_command_fini(&command);
@@ -122,6 +127,11 @@ void supervisor_lease_tell(struct supervisor_lease *lease, const char *stage, do
 bool supervisor_lease_is_held(const struct supervisor_lease *lease)
 {
     return now_ms() - lease->held_ms < lease->config.lease_ms;
+}
+
+bool supervisor_lease_has_told(const struct supervisor_lease *lease, const char *stage)
+{
+    return strcmp(lease->told_stage, stage) == 0;
 }
 
 void supervisor_lease_stop(struct supervisor_lease *lease)

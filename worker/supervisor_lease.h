@@ -42,6 +42,9 @@ void supervisor_lease_beat(struct supervisor_lease *lease);
 /* Whether a beat that was sent within the lease was answered well: nobody else can have the job. */
 bool supervisor_lease_is_held(const struct supervisor_lease *lease);
 
+/* Whether the last beat that was answered well told this stage. */
+bool supervisor_lease_has_told(const struct supervisor_lease *lease, const char *stage);
+
 /* No more beats; on_beat is not called any more. */
 void supervisor_lease_stop(struct supervisor_lease *lease);
 

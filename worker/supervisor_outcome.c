@@ -95,7 +95,7 @@ void supervisor_outcome_of_child(struct supervisor_outcome *out, const struct su
                                  struct child_end *end, const struct supervisor_wishes *wishes,
                                  const struct supervisor_history *history)
 {
-    *out = (struct supervisor_outcome){0};
+    *out = (struct supervisor_outcome){.signal = exit->signal};
     if (end != NULL) {
         out->end = *end;
         *end = (struct child_end){0};

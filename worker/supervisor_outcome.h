@@ -27,6 +27,7 @@ struct supervisor_outcome {
     int64_t delay_ms;     /* of SUPERVISOR_RETRY */
     int64_t floor_fence;  /* of SUPERVISOR_RELEASED: a target holds a newer fence, so start again above it; else 0 */
     bool device_lost;     /* of SUPERVISOR_RELEASED */
+    int signal;           /* that ended the child; 0: none */
     struct child_end end; /* its err where there was one, its report … */
 };
 

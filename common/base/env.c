@@ -37,7 +37,7 @@ struct env {
     size_t problem_capacity;
 };
 
-static const struct variable *find_variable(const struct env *env, const char *name, size_t length)
+static struct variable *find_variable(const struct env *env, const char *name, size_t length)
 {
     for (size_t i = 0; i < env->variable_count; i++) {
         if (strncmp(env->variables[i].name, name, length) == 0 && env->variables[i].name[length] == '\0')
@@ -46,25 +46,30 @@ static const struct variable *find_variable(const struct env *env, const char *n
     return NULL;
 }
 
+static enum err_code append_variable(struct env *env, const char *name, size_t name_length, const char *value,
+                                     struct err *err)
+{
+    struct variable variable;
+    enum err_code rc;
+
+    rc = mem_grow(&env->variables, &env->variable_capacity, env->variable_count + 1, sizeof *env->variables, err);
+    if (rc != ERR_OK)
+        return rc;
+    variable = (struct variable){.name = strndup(name, name_length), .value = strdup(value)};
+    if (variable.name == NULL || variable.value == NULL) {
+        free(variable.name);
+        free(variable.value);
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for settings");
+    }
+    env->variables[env->variable_count++] = variable;
+    return ERR_OK;
+}
+
 /* The first value of a name wins, so the environment is added before the file. */
 static enum err_code add_variable(struct env *env, const char *name, size_t name_length, const char *value,
                                   struct err *err)
 {
-    struct variable *variable;
-    enum err_code rc;
-
-    if (find_variable(env, name, name_length) != NULL)
-        return ERR_OK;
-    rc = mem_grow(&env->variables, &env->variable_capacity, env->variable_count + 1, sizeof *env->variables, err);
-    if (rc != ERR_OK)
-        return rc;
-    variable = &env->variables[env->variable_count];
-    variable->name = strndup(name, name_length);
-    variable->value = strdup(value);
-    env->variable_count++;
-    if (variable->name == NULL || variable->value == NULL)
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory for settings");
-    return ERR_OK;
+    return find_variable(env, name, name_length) != NULL ? ERR_OK : append_variable(env, name, name_length, value, err);
 }
 
 /* Unquotes *text (a value to the end of its line) into out; false with the reason where it is malformed. */
@@ -192,6 +197,43 @@ enum err_code env_create(struct env **out, char *const *environment, const char 
         return rc;
     }
     *out = env;
+    return ERR_OK;
+}
+
+enum err_code env_dup(struct env **out, const struct env *env, struct err *err)
+{
+    struct env *copy = calloc(1, sizeof *copy);
+    enum err_code rc = ERR_OK;
+
+    *out = NULL;
+    if (copy == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for settings");
+    for (size_t i = 0; rc == ERR_OK && i < env->variable_count; i++) {
+        const struct variable *variable = &env->variables[i];
+
+        rc = append_variable(copy, variable->name, strlen(variable->name), variable->value, err);
+    }
+    if (rc != ERR_OK) {
+        env_destroy(copy);
+        return rc;
+    }
+    *out = copy;
+    return ERR_OK;
+}
+
+enum err_code env_override(struct env *env, const char *name, const char *value, struct err *err)
+{
+    size_t length = strlen(name);
+    struct variable *variable = find_variable(env, name, length);
+    char *copy;
+
+    if (variable == NULL)
+        return append_variable(env, name, length, value, err);
+    copy = strdup(value);
+    if (copy == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for settings");
+    free(variable->value);
+    variable->value = copy;
     return ERR_OK;
 }
 
@@ -341,6 +383,13 @@ bool env_is_set(const struct env *env, const char *name)
     return lookup(env, name) != NULL;
 }
 
+bool env_is_blank(const struct env *env, const char *name)
+{
+    const struct variable *variable = find_variable(env, name, strlen(name));
+
+    return variable != NULL && variable->value[0] == '\0';
+}
+
 void env_problem(struct env *env, const char *format, ...)
 {
     char problem[ERR_MESSAGE_BYTES];
@@ -381,10 +430,15 @@ static void print_url(const char *url, FILE *file)
 
 void env_print(const struct env *env, FILE *file)
 {
+    env_print_prefixed(env, "", file);
+}
+
+void env_print_prefixed(const struct env *env, const char *prefix, FILE *file)
+{
     for (size_t i = 0; i < env->reading_count; i++) {
         const struct reading *reading = &env->readings[i];
 
-        (void)fprintf(file, "%s=", reading->name);
+        (void)fprintf(file, "%s%s=", prefix, reading->name);
         if (reading->value != NULL && reading->secrecy == SECRECY_URL)
             print_url(reading->value, file);
         else if (reading->value != NULL)

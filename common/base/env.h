@@ -26,6 +26,12 @@ enum err_code env_create(struct env **out, char *const *environment, const char 
                          struct err *err) MUST_CHECK;
 void env_destroy(struct env *env);
 
+/* An env of the same variables, of which nothing was read yet. */
+enum err_code env_dup(struct env **out, const struct env *env, struct err *err) MUST_CHECK;
+
+/* Puts a value over that of the environment and the file. Texts of that name given out before are gone. */
+enum err_code env_override(struct env *env, const char *name, const char *value, struct err *err) MUST_CHECK;
+
 /* The value, or `fallback` (NULL allowed) where the name is unset or empty. Remembered for env_print. */
 const char *env_text(struct env *env, const char *name, const char *fallback);
 
@@ -46,6 +52,9 @@ int env_choice(struct env *env, const char *name, const char *const *choices, in
 /* Whether the name is set to a non-empty value (not remembered). */
 bool env_is_set(const struct env *env, const char *name);
 
+/* Whether the name is set, to nothing: what all else takes as unset. */
+bool env_is_blank(const struct env *env, const char *name);
+
 /* Adds a problem: "NAME: …". */
 void env_problem(struct env *env, const char *format, ...) __attribute__((format(printf, 2, 3)));
 size_t env_problem_count(const struct env *env);
@@ -53,5 +62,8 @@ const char *env_problem_at(const struct env *env, size_t index);
 
 /* NAME=value lines of all that was read, in that order; secrets as "****". */
 void env_print(const struct env *env, FILE *file);
+
+/* The same, each line after `prefix`. */
+void env_print_prefixed(const struct env *env, const char *prefix, FILE *file);
 
 #endif

@@ -85,6 +85,20 @@ static size_t utf8_length(const unsigned char *text, size_t left)
     return length;
 }
 
+bool str_is_utf8(const char *text, size_t length)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+
+    for (size_t i = 0; i < length;) {
+        size_t sequence = utf8_length(bytes + i, length - i);
+
+        if (sequence == 0)
+            return false;
+        i += sequence;
+    }
+    return true;
+}
+
 void str_append_json(struct str *str, const char *text, size_t length)
 {
     const unsigned char *bytes = (const unsigned char *)text;

@@ -47,6 +47,9 @@ bool str_to_bool(const char *text, bool *out);
 /* 2 * size lower-case hexadecimal digits and the terminator. */
 void str_hex(char *out, const void *bytes, size_t size);
 
+/* No overlong forms, no surrogates (RFC 3629). */
+bool str_is_utf8(const char *text, size_t length);
+
 bool str_starts_with(const char *text, const char *prefix);
 
 #endif

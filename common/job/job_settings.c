@@ -57,6 +57,32 @@ static void read_name(char *out, struct env *env, const char *variable, const ch
     (void)snprintf(out, JOB_SETTINGS_NAME_BYTES, "%s", text);
 }
 
+static void read_queues(struct job_settings *out, struct env *env)
+{
+    struct err err;
+
+    read_name(out->queue_name, env, "QUEUE_NAME", "train");
+    if (job_routes_parse(&out->routes, env_text(env, "QUEUE_ROUTES", ""), out->queue_name, &err) != ERR_OK)
+        env_problem(env, "QUEUE_ROUTES: %s", err.message);
+    if (job_routes_parse_names(&out->worker_queues, env_text(env, "WORKER_QUEUES", ""), out->queue_name, &err) !=
+        ERR_OK) {
+        env_problem(env, "WORKER_QUEUES: %s", err.message);
+        out->worker_queues.count = 0;
+        if (job_routes_parse_names(&out->worker_queues, NULL, out->queue_name, &err) != ERR_OK)
+            env_problem(env, "WORKER_QUEUES: %s", err.message);
+    }
+}
+
+/* The default name is that of the one shop there is without a file. */
+static void read_shop(struct job_settings *out, struct env *env)
+{
+    out->namespaces_file = env_text(env, "NAMESPACES_FILE", NULL);
+    if (out->namespaces_file == NULL || env_is_set(env, "API_NAMESPACE"))
+        read_name(out->shop, env, "API_NAMESPACE", "shop");
+    else
+        (void)env_text(env, "API_NAMESPACE", "");
+}
+
 static void append_escaped(struct str *url, const char *text)
 {
     for (; *text != '\0'; text++) {
@@ -121,9 +147,9 @@ void job_settings_read(struct job_settings *out, struct env *env)
     memset(out, 0, sizeof *out);
     out->dev = env_choice(env, "ENV", environments, 0) == 0;
     job_settings_read_redis(&out->queue_redis, env, "QUEUE_REDIS_URL", "redis://127.0.0.1:6379");
-    read_name(out->queue_name, env, "QUEUE_NAME", "train");
+    read_queues(out, env);
     read_store(out, env);
-    read_name(out->shop, env, "API_NAMESPACE", "shop");
+    read_shop(out, env);
     out->retention_days = (int)env_int(env, "JOB_RETENTION_DAYS", 90, 1, 36500);
     out->lease_ms = job_settings_read_seconds(env, "LEASE_S", 60, 0.2, 86400);
     out->heartbeat_ms = job_settings_read_seconds(env, "HEARTBEAT_S", 10, 0.05, 43200);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/base/env.h"
+#include "common/job/job_routes.h"
 #include "common/net/redis_url.h"
 
 enum {
@@ -21,9 +22,12 @@ enum {
 struct job_settings {
     bool dev;                                 /* ENV=Dev: answers show error detail */
     struct redis_url queue_redis;             /* QUEUE_REDIS_URL with REDIS_USERNAME and REDIS_PASSWORD filled in */
-    char queue_name[JOB_SETTINGS_NAME_BYTES]; /* QUEUE_NAME */
+    char queue_name[JOB_SETTINGS_NAME_BYTES]; /* QUEUE_NAME: the queue of what no route names */
+    struct job_routes routes;                 /* QUEUE_ROUTES */
+    struct job_queue_names worker_queues;     /* WORKER_QUEUES: those that a worker reads, in order */
     char store_url[JOB_SETTINGS_URL_BYTES];   /* STORE_URL, or made of MONGO_*; holds credentials */
-    char shop[JOB_SETTINGS_NAME_BYTES];       /* API_NAMESPACE: the shop of a job that names none */
+    char shop[JOB_SETTINGS_NAME_BYTES];       /* API_NAMESPACE: the shop of a job that names none; "": there is none */
+    const char *namespaces_file;              /* NAMESPACES_FILE, borrowed from the env; NULL: none */
     int retention_days;                       /* JOB_RETENTION_DAYS */
     int64_t lease_ms;                         /* LEASE_S */
     int64_t heartbeat_ms;                     /* HEARTBEAT_S; under half the lease */

@@ -1,6 +1,7 @@
 #include "common/net/http_client.h"
 
 #include <curl/curl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,14 +9,18 @@
 #include "common/base/str.h"
 
 enum { CONNECT_TIMEOUT_MS = 10000, STALL_TIMEOUT_S = 60, STALL_BYTES_PER_S = 1024, MAX_BODY_BYTES = 64 << 20 };
+enum { HTTP_METHOD_BYTES = 16 };
 
 struct transfer {
     struct http_client *client;
     struct transfer *next; /* in client->transfers */
     CURL *easy;
     char *url;
+    char method[HTTP_METHOD_BYTES];
+    struct curl_slist *headers; /* of this request alone; NULL: the client's */
     struct str body;
     bool too_large;
+    http_client_chunk_fn on_chunk;
     http_client_fn fn;
     void *context;
 };
@@ -39,14 +44,25 @@ static void transfer_destroy(struct transfer *transfer)
         (void)curl_multi_remove_handle(transfer->client->multi, transfer->easy);
         curl_easy_cleanup(transfer->easy);
     }
+    curl_slist_free_all(transfer->headers);
     str_fini(&transfer->body);
     free(transfer->url);
     free(transfer);
 }
 
+/* false when out of memory; the list stays the caller's. */
+static bool add_header(struct curl_slist **list, const char *line)
+{
+    struct curl_slist *grown = curl_slist_append(*list, line);
+
+    if (grown != NULL)
+        *list = grown;
+    return grown != NULL;
+}
+
 static enum err_code set_headers(struct http_client *client, const char *bearer, struct err *err)
 {
-    struct curl_slist *grown;
+    bool added;
     char *line;
 
     if (bearer == NULL || bearer[0] == '\0')
@@ -54,12 +70,9 @@ static enum err_code set_headers(struct http_client *client, const char *bearer,
     if (strpbrk(bearer, "\r\n") != NULL)
         return ERR_SET(err, ERR_CONFIG, "the bearer token has a line break");
     line = str_format("Authorization: Bearer %s", bearer);
-    grown = line != NULL ? curl_slist_append(client->headers, line) : NULL;
+    added = line != NULL && add_header(&client->headers, line);
     free(line);
-    if (grown == NULL)
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory for an HTTP client");
-    client->headers = grown;
-    return ERR_OK;
+    return added ? ERR_OK : ERR_SET(err, ERR_NO_MEMORY, "no memory for an HTTP client");
 }
 
 enum err_code http_client_create(struct http_client **out, const struct http_client_config *config, struct err *err)
@@ -116,7 +129,13 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data)
 {
     struct transfer *transfer = data;
     size_t length = size * count; /* size is always 1 */
+    long status = 0;
 
+    if (transfer->on_chunk != NULL && curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
+        status == 200) {
+        transfer->on_chunk(transfer->context, bytes, length);
+        return length;
+    }
     if (length > transfer->client->config.max_body_bytes - transfer->body.length) {
         transfer->too_large = true;
         return 0;
@@ -134,9 +153,43 @@ static CURLcode set_protocols(CURL *easy)
 #endif
 }
 
-static bool set_options(struct transfer *transfer)
+/* A transfer is bounded by its own time, or by stalling; a stream is bounded by who reads it. */
+static bool set_limits(struct transfer *transfer, const struct http_client_request *request)
 {
     const struct http_client_config *config = &transfer->client->config;
+    CURL *easy = transfer->easy;
+
+    if (curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)config->connect_timeout_ms) != CURLE_OK)
+        return false;
+    if (request->timeout_ms > 0)
+        return curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms) == CURLE_OK;
+    return request->on_chunk != NULL ||
+           (curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)STALL_BYTES_PER_S) == CURLE_OK &&
+            curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)config->stall_timeout_s) == CURLE_OK);
+}
+
+/* Method, headers and body of what is no plain GET. */
+static bool set_request(struct transfer *transfer, const struct http_client_request *request)
+{
+    const char *const *line = request->headers;
+    bool ok = true;
+
+    for (const struct curl_slist *own = transfer->client->headers; line != NULL && ok && own != NULL; own = own->next)
+        ok = add_header(&transfer->headers, own->data);
+    for (; line != NULL && ok && *line != NULL; line++)
+        ok = add_header(&transfer->headers, *line);
+    if (ok && transfer->headers != NULL)
+        ok = curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers) == CURLE_OK;
+    if (ok && request->body != NULL) /* the size first, or the copy ends at a NUL */
+        ok =
+            curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_size) == CURLE_OK &&
+            curl_easy_setopt(transfer->easy, CURLOPT_COPYPOSTFIELDS, request->body) == CURLE_OK;
+    return ok && (strcmp(transfer->method, "GET") == 0 ||
+                  curl_easy_setopt(transfer->easy, CURLOPT_CUSTOMREQUEST, transfer->method) == CURLE_OK);
+}
+
+static bool set_options(struct transfer *transfer)
+{
     CURL *easy = transfer->easy;
 
     return curl_easy_setopt(easy, CURLOPT_URL, transfer->url) == CURLE_OK && set_protocols(easy) == CURLE_OK &&
@@ -145,16 +198,13 @@ static bool set_options(struct transfer *transfer)
            curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "") == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)config->connect_timeout_ms) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)STALL_BYTES_PER_S) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)config->stall_timeout_s) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer) == CURLE_OK;
 }
 
-enum err_code http_client_get(struct http_client *client, const char *url, http_client_fn fn, void *context,
-                              struct err *err)
+enum err_code http_client_send(struct http_client *client, const struct http_client_request *request, http_client_fn fn,
+                               void *context, struct err *err)
 {
     struct transfer *transfer = mem_zeroed(1, sizeof *transfer);
 
@@ -163,40 +213,79 @@ enum err_code http_client_get(struct http_client *client, const char *url, http_
     transfer->client = client;
     transfer->fn = fn;
     transfer->context = context;
-    transfer->url = strdup(url);
+    transfer->on_chunk = request->on_chunk;
+    (void)snprintf(transfer->method, sizeof transfer->method, "%s", request->method != NULL ? request->method : "GET");
+    transfer->url = strdup(request->url);
     transfer->easy = curl_easy_init();
     transfer->next = client->transfers;
     client->transfers = transfer;
-    if (transfer->url == NULL || transfer->easy == NULL || !set_options(transfer) ||
-        curl_multi_add_handle(client->multi, transfer->easy) != CURLM_OK) {
+    if (transfer->url == NULL || transfer->easy == NULL || !set_options(transfer) || !set_limits(transfer, request) ||
+        !set_request(transfer, request) || curl_multi_add_handle(client->multi, transfer->easy) != CURLM_OK) {
         transfer_destroy(transfer);
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory for a request to %s", url);
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for a request to %s", request->url);
     }
     return ERR_OK;
 }
 
+enum err_code http_client_get(struct http_client *client, const char *url, http_client_fn fn, void *context,
+                              struct err *err)
+{
+    struct http_client_request request = {.url = url};
+
+    return http_client_send(client, &request, fn, context, err);
+}
+
+bool http_client_header(const struct http_response *response, const char *name, char *value, size_t size)
+{
+    const struct transfer *transfer = response->transfer;
+    struct curl_header *header;
+
+    value[0] = '\0';
+    if (transfer == NULL || curl_easy_header(transfer->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+        return false;
+    /* the last of several: index 0 of a name that came once */
+    if (header->amount > 1 &&
+        curl_easy_header(transfer->easy, name, header->amount - 1, CURLH_HEADER, -1, &header) != CURLHE_OK)
+        return false;
+    (void)snprintf(value, size, "%s", header->value);
+    return true;
+}
+
+/* "Connection refused" says more than that it could not connect. */
+static const char *reason(const struct transfer *transfer, CURLcode code)
+{
+    long number = 0;
+
+    if (code == CURLE_COULDNT_CONNECT && curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &number) == CURLE_OK &&
+        number != 0)
+        return strerror((int)number);
+    return curl_easy_strerror(code);
+}
+
 static enum err_code failure(const struct transfer *transfer, CURLcode code, struct err *err)
 {
+    const char *method = transfer->method;
+
     switch (code) {
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
-        return ERR_SET(err, ERR_CONFIG, "GET %s: %s", transfer->url, curl_easy_strerror(code));
+        return ERR_SET(err, ERR_CONFIG, "%s %s: %s", method, transfer->url, reason(transfer, code));
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
-        return ERR_SET(err, ERR_REMOTE, "GET %s: %s", transfer->url, curl_easy_strerror(code));
+        return ERR_SET(err, ERR_REMOTE, "%s %s: %s", method, transfer->url, reason(transfer, code));
     case CURLE_WRITE_ERROR:
         if (transfer->too_large)
-            return ERR_SET(err, ERR_TOO_LARGE, "GET %s: the answer is larger than %zu bytes", transfer->url,
+            return ERR_SET(err, ERR_TOO_LARGE, "%s %s: the answer is larger than %zu bytes", method, transfer->url,
                            transfer->client->config.max_body_bytes);
-        return ERR_SET(err, ERR_NO_MEMORY, "GET %s: no memory for the answer", transfer->url);
+        return ERR_SET(err, ERR_NO_MEMORY, "%s %s: no memory for the answer", method, transfer->url);
     default:
-        return ERR_SET(err, ERR_NETWORK, "GET %s: %s", transfer->url, curl_easy_strerror(code));
+        return ERR_SET(err, ERR_NETWORK, "%s %s: %s", method, transfer->url, reason(transfer, code));
     }
 }
 
 static void finish(struct transfer *transfer, CURLcode code)
 {
-    struct http_response response = {.retry_after_s = -1};
+    struct http_response response = {.retry_after_s = -1, .transfer = transfer};
     curl_off_t retry_after = 0;
     struct err err;
 

@@ -52,9 +52,20 @@ void gateway_fixture_start_gateway(struct gateway_fixture *fixture, const char *
     char redis[SERVER_TEXT_BYTES + 32];
     char store[SERVER_TEXT_BYTES + 32];
     char shops[SERVER_TEXT_BYTES + 32];
-    const char *argv[SERVER_MAX_ARGUMENTS + 1] = {"env", "API_KEY=" API_KEY,  "LISTEN=127.0.0.1", port, redis, store,
-                                                  shops, "QUEUE_NAME=" QUEUE, "ENV=Prod"};
-    size_t count = 9;
+    const char *argv[SERVER_MAX_ARGUMENTS + 1] = {"env",
+                                                  "API_KEY=" API_KEY,
+                                                  "LISTEN=127.0.0.1",
+                                                  "API_NAMESPACE=shop",
+                                                  port,
+                                                  redis,
+                                                  store,
+                                                  shops,
+                                                  "QUEUE_NAME=" QUEUE,
+                                                  "ENV=Prod",
+                                                  "METRICS_LISTEN=off",
+                                                  "RATE_LIMIT_SUBMIT=0",
+                                                  "RATE_LIMIT_READ=0"};
+    size_t count = 13;
 
     assert_non_null(bin);
     if (fixture->store_url[0] == '\0')

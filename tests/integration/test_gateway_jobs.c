@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "tests/integration/gateway_fixture.h"
+#include "tests/integration/gateway_play.h"
 
 static struct gateway_fixture *fixture_of(void **state)
 {
@@ -40,88 +40,6 @@ static int clear(void **state)
     return queue_fixture_clear(&queue);
 }
 
-static struct json *get_job(struct gateway_fixture *fixture, const char *id)
-{
-    char path[64];
-    struct http_probe_answer answer;
-    struct json *job;
-
-    (void)snprintf(path, sizeof path, "/v1/jobs/%s", id);
-    answer = gateway_fixture_ask(fixture, "GET", path, WITH_KEY, NULL);
-    assert_int_equal(answer.status, 200);
-    job = gateway_fixture_json(&answer);
-    http_probe_answer_fini(&answer);
-    return job;
-}
-
-static void assert_job_state(struct gateway_fixture *fixture, const char *id, const char *expected)
-{
-    struct json *job = get_job(fixture, id);
-
-    assert_string_equal(json_value_get_text(job, "state"), expected);
-    json_value_destroy(job);
-}
-
-/* The newest entry of the stream, taken and started as a worker does. */
-static struct job_queue_lease take(struct gateway_fixture *fixture)
-{
-    struct job_queue_entry entry = queue_fixture_read(fixture->queue, WORKER_A);
-    struct job_queue_lease lease = {0};
-    const char *type;
-
-    assert_true(entry.job_id[0] != '\0');
-    type = queue_fixture_job_field(fixture->queue, entry.job_id, "type");
-    assert_true(job_type_parse(type, &lease.type));
-    {
-        struct redis_command command;
-        struct redis_reply *reply;
-        struct err err = {0};
-        enum job_queue_started started;
-        char *args = NULL;
-        char unique[128];
-
-        (void)snprintf(unique, sizeof unique, "%s", queue_fixture_job_field(fixture->queue, entry.job_id, "uniq"));
-        job_queue_start_command(&command, QUEUE, &entry, unique, WORKER_A, LEASE_MS, 0);
-        reply = queue_fixture_send(fixture->queue, &command);
-        assert_int_equal(job_queue_start_parse(reply, &started, &lease, &args, &err), ERR_OK);
-        assert_int_equal(started, JOB_QUEUE_RUN);
-        redis_reply_destroy(reply);
-        free(args);
-    }
-    lease.entry = entry;
-    return lease;
-}
-
-static void finish(struct gateway_fixture *fixture, const struct job_queue_lease *lease, enum job_state state,
-                   const char *error)
-{
-    struct redis_command command;
-    struct redis_reply *reply;
-    struct err err = {0};
-    enum job_queue_finished finished;
-
-    job_queue_finish_command(&command, QUEUE, lease, state, error, -1);
-    reply = queue_fixture_send(fixture->queue, &command);
-    assert_int_equal(job_queue_finish_parse(reply, &finished, &err), ERR_OK);
-    assert_int_equal(finished, JOB_QUEUE_FINISH_OK);
-    redis_reply_destroy(reply);
-}
-
-/* The store's document made terminal, as a worker does before `finish`. */
-static void close_document(struct gateway_fixture *fixture, const struct job_queue_lease *lease, const char *changes)
-{
-    struct json *value = NULL;
-    struct err err = {0};
-    bool applied = false;
-
-    assert_int_equal(json_value_parse(&value, changes, strlen(changes), &err), ERR_OK);
-    if (job_store_update(gateway_fixture_store(fixture), lease->entry.job_id, lease->fence, value, &applied, &err) !=
-        ERR_OK)
-        fail_msg("%s", err.message);
-    assert_true(applied);
-    json_value_destroy(value);
-}
-
 static void document_stream_and_hash_agree_after_a_post(void **state)
 {
     struct gateway_fixture *fixture = fixture_of(state);
@@ -148,7 +66,7 @@ static void document_stream_and_hash_agree_after_a_post(void **state)
     assert_int_equal(queue_fixture_ask_int(fixture->queue, "ZCARD", QUEUE_KEY("open"), NULL), 1);
     entry = queue_fixture_read(fixture->queue, WORKER_A);
     assert_string_equal(entry.job_id, id);
-    assert_job_state(fixture, id, "queued");
+    gateway_play_assert_state(fixture, id, "queued");
 }
 
 static void a_running_job_shows_its_progress(void **state)
@@ -161,9 +79,9 @@ static void a_running_job_shows_its_progress(void **state)
     char id[JOB_ID_BYTES];
 
     gateway_fixture_submit(fixture, "homepage_and_similar_products", "shop-2", id);
-    lease = take(fixture);
+    lease = gateway_play_take(fixture);
     assert_int_equal(queue_fixture_beat(fixture->queue, &lease, WORKER_A, 0.25, "als"), JOB_QUEUE_BEAT_OK);
-    job = get_job(fixture, id);
+    job = gateway_play_job(fixture, id);
     assert_string_equal(json_value_get_text(job, "state"), "running");
     assert_string_equal(json_value_get_text(job, "stage"), "als");
     assert_string_equal(json_value_get_text(job, "worker"), WORKER_A);
@@ -172,9 +90,9 @@ static void a_running_job_shows_its_progress(void **state)
     assert_true(json_value_get_int64(job, "attempt", &attempt));
     assert_int_equal(attempt, 1);
     json_value_destroy(job);
-    close_document(fixture, &lease, "{\"state\":\"succeeded\",\"result\":{\"users\":7},\"error\":null}");
-    finish(fixture, &lease, JOB_SUCCEEDED, "");
-    job = get_job(fixture, id);
+    gateway_play_change_document(fixture, &lease, "{\"state\":\"succeeded\",\"result\":{\"users\":7},\"error\":null}");
+    gateway_play_finish(fixture, &lease, JOB_SUCCEEDED, "", -1);
+    job = gateway_play_job(fixture, id);
     assert_string_equal(json_value_get_text(job, "state"), "succeeded");
     assert_true(json_value_get_int64(json_value_get(job, "result"), "users", &attempt));
     assert_int_equal(attempt, 7);
@@ -282,7 +200,7 @@ static void a_scheduled_job_is_promoted_when_its_time_comes(void **state)
     assert_int_equal(queue_fixture_ask_int(fixture->queue, "XLEN", QUEUE_KEY("s"), NULL), 0);
     gateway_fixture_wait_for_state(fixture, id, "queued");
     assert_int_equal(queue_fixture_ask_int(fixture->queue, "XLEN", QUEUE_KEY("s"), NULL), 1);
-    assert_job_state(fixture, id, "queued");
+    gateway_play_assert_state(fixture, id, "queued");
 }
 
 static void an_unchanged_job_is_304_for_who_has_it(void **state)
@@ -305,7 +223,7 @@ static void an_unchanged_job_is_304_for_who_has_it(void **state)
         fail_msg("%s\nthen %d %s", answer.body, again.status, again.body);
     http_probe_answer_fini(&answer);
     http_probe_answer_fini(&again);
-    (void)take(fixture);
+    (void)gateway_play_take(fixture);
     assert_int_equal(gateway_fixture_status(fixture, "GET", path, headers, NULL), 200);
 }
 
@@ -323,8 +241,8 @@ static void a_preferred_wait_ends_at_the_next_state(void **state)
     (void)snprintf(path, sizeof path, "/v1/jobs/%s", id);
     assert_true(http_probe_open(&probe, fixture->gateway.port));
     assert_true(http_probe_ask(&probe, "GET", path, WITH_KEY "Prefer: wait=60\r\n", NULL));
-    lease = take(fixture);
-    finish(fixture, &lease, JOB_SUCCEEDED, ""); /* two changes: it may have come after the first */
+    lease = gateway_play_take(fixture);
+    gateway_play_finish(fixture, &lease, JOB_SUCCEEDED, "", -1); /* two changes: it may have come after the first */
     assert_true(http_probe_receive(&probe, &answer, false));
     assert_int_equal(answer.status, 200);
     job = gateway_fixture_json(&answer);
@@ -349,10 +267,10 @@ static struct http_probe_answer train(struct gateway_fixture *fixture, enum job_
         assert_true(gateway_fixture_now_ms() < deadline_ms);
         gateway_fixture_pause();
     }
-    lease = take(fixture);
+    lease = gateway_play_take(fixture);
     if (changes != NULL)
-        close_document(fixture, &lease, changes);
-    finish(fixture, &lease, end, error);
+        gateway_play_change_document(fixture, &lease, changes);
+    gateway_play_finish(fixture, &lease, end, error, -1);
     assert_true(http_probe_receive(&probe, &answer, false));
     http_probe_close(&probe);
     return answer;
@@ -407,8 +325,8 @@ static void a_second_get_joins_the_live_job(void **state)
         assert_true(http_probe_ask(&probes[i], "GET", LEGACY, WITH_KEY, NULL));
     }
     gateway_fixture_wait_for_log(fixture, "\"job.joined\"");
-    lease = take(fixture);
-    finish(fixture, &lease, JOB_SUCCEEDED, "");
+    lease = gateway_play_take(fixture);
+    gateway_play_finish(fixture, &lease, JOB_SUCCEEDED, "", -1);
     for (int i = 0; i < 2; i++) {
         assert_true(http_probe_receive(&probes[i], &answer, false));
         assert_int_equal(answer.status, 200);
@@ -428,7 +346,7 @@ static void the_wait_ends_with_202_and_the_place_of_the_job(void **state)
     assert_int_equal(answer.status, 202);
     assert_true(gateway_fixture_now_ms() - begun_ms >= 1900);
     assert_true(http_probe_header(&answer, "location", location, sizeof location));
-    assert_job_state(fixture, location + strlen("/v1/jobs/"), "queued");
+    gateway_play_assert_state(fixture, location + strlen("/v1/jobs/"), "queued");
     http_probe_answer_fini(&answer);
     begun_ms = gateway_fixture_now_ms();
     assert_int_equal(gateway_fixture_status(fixture, "GET", LEGACY, WITH_KEY "Prefer: respond-async\r\n", NULL), 202);
@@ -449,10 +367,10 @@ static void a_client_that_leaves_does_not_cancel(void **state)
         gateway_fixture_pause();
     }
     http_probe_close(&probe);
-    lease = take(fixture);
+    lease = gateway_play_take(fixture);
     assert_int_equal(queue_fixture_beat(fixture->queue, &lease, WORKER_A, 0.5, "als"), JOB_QUEUE_BEAT_OK);
-    assert_job_state(fixture, lease.entry.job_id, "running");
-    finish(fixture, &lease, JOB_SUCCEEDED, "");
+    gateway_play_assert_state(fixture, lease.entry.job_id, "running");
+    gateway_play_finish(fixture, &lease, JOB_SUCCEEDED, "", -1);
 }
 
 /* In place of all, where there is no server; mongo_server_program has said so. */

@@ -209,6 +209,7 @@ static void build_command(struct worker_fixture *fixture, const char *const *set
     argv[count++] = "RETRY_BASE_S=0.05";
     argv[count++] = "ALS_FACTORS=16";
     argv[count++] = "THREADS=1";
+    argv[count++] = "METRICS_LISTEN=off";
     for (size_t i = 0; settings != NULL && settings[i] != NULL; i++)
         argv[count++] = settings[i];
     argv[count++] = owned[kept - 1];
@@ -314,10 +315,16 @@ int worker_fixture_await_end(struct worker_fixture *fixture, int i)
 
 void worker_fixture_submit(struct worker_fixture *fixture, enum job_type type, const char *params, char *id)
 {
+    worker_fixture_submit_for(fixture, WORKER_SHOP, type, params, id);
+}
+
+void worker_fixture_submit_for(struct worker_fixture *fixture, const char *shop, enum job_type type, const char *params,
+                               char *id)
+{
     struct clock_source clock = clock_system();
     struct job_request request = {
-        .id = id, .type = type, .shop = WORKER_SHOP, .queue = QUEUE, .requested_by = "tester", .fingerprint = ""};
-    struct job_queue_enqueue job = queue_fixture_request(id, WORKER_SHOP);
+        .id = id, .type = type, .shop = shop, .queue = QUEUE, .requested_by = "tester", .fingerprint = ""};
+    struct job_queue_enqueue job = queue_fixture_request(id, shop);
     enum job_queue_enqueued outcome;
     char answered[JOB_ID_BYTES];
     char args[512];
@@ -336,7 +343,7 @@ void worker_fixture_submit(struct worker_fixture *fixture, enum job_type type, c
         fail_msg("%s", err.message);
     json_value_destroy(document);
     json_value_destroy(parsed);
-    (void)snprintf(args, sizeof args, "{\"params\":%s,\"namespace\":\"%s\"}", params, WORKER_SHOP);
+    (void)snprintf(args, sizeof args, "{\"params\":%s,\"namespace\":\"%s\"}", params, shop);
     job.type = type;
     job.args = args;
     outcome = queue_fixture_enqueue(fixture->queue, &job, answered);
@@ -358,6 +365,17 @@ static void fail_late(struct worker_fixture *fixture, const char *id, const char
     fail_msg("the %s of %s is %s, not %s", what, id, queue_fixture_job_field(fixture->queue, id, what), wanted);
 }
 
+/* Its unique lock ends in its shop. */
+static void promote(struct worker_fixture *fixture, const char *id)
+{
+    char shop[64];
+    const char *lock = queue_fixture_job_field(fixture->queue, id, "uniq");
+
+    assert_non_null(strrchr(lock, ':'));
+    (void)snprintf(shop, sizeof shop, "%s", strrchr(lock, ':') + 1);
+    (void)queue_fixture_promote(fixture->queue, id, shop);
+}
+
 static void wait_for_field(struct worker_fixture *fixture, const char *id, const char *field, const char *wanted)
 {
     int64_t deadline = worker_fixture_now_ms() + WORKER_WAIT_MS;
@@ -366,7 +384,7 @@ static void wait_for_field(struct worker_fixture *fixture, const char *id, const
         if (worker_fixture_now_ms() >= deadline)
             fail_late(fixture, id, field, wanted);
         if (strcmp(queue_fixture_job_field(fixture->queue, id, "state"), "retrying") == 0)
-            (void)queue_fixture_promote(fixture->queue, id, WORKER_SHOP);
+            promote(fixture, id);
         worker_fixture_pause();
     }
 }

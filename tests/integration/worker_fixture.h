@@ -55,6 +55,10 @@ int worker_fixture_await_end(struct worker_fixture *fixture, int i);
 /* Document and queue entry of a new job with these params (JSON text): its id to id[JOB_ID_BYTES]. */
 void worker_fixture_submit(struct worker_fixture *fixture, enum job_type type, const char *params, char *id);
 
+/* The same for another shop. */
+void worker_fixture_submit_for(struct worker_fixture *fixture, const char *shop, enum job_type type, const char *params,
+                               char *id);
+
 /* The job's HASH; due retries are promoted meanwhile, as the gateway would. */
 void worker_fixture_wait_for_state(struct worker_fixture *fixture, const char *id, const char *state);
 /* That stage, or a later one. */

@@ -138,6 +138,53 @@ static void secrets_are_masked_when_printed(void **state)
     env_destroy(env);
 }
 
+static void a_copy_has_the_variables_and_none_of_the_readings(void **state)
+{
+    char one[] = "A=1";
+    char two[] = "B=two";
+    char *const environment[] = {one, two, NULL};
+    struct env *env;
+    struct env *copy;
+    struct err err;
+    char *text = NULL;
+    size_t size;
+    FILE *file;
+
+    (void)state;
+    assert_int_equal(env_create(&env, environment, NULL, false, &err), ERR_OK);
+    (void)env_int(env, "B", 0, 0, 9);
+    assert_int_equal(env_problem_count(env), 1);
+    assert_int_equal(env_dup(&copy, env, &err), ERR_OK);
+    env_destroy(env);
+    assert_int_equal(env_problem_count(copy), 0);
+    assert_string_equal(env_text(copy, "A", ""), "1");
+    file = open_memstream(&text, &size);
+    assert_non_null(file);
+    env_print_prefixed(copy, "> ", file);
+    assert_int_equal(fclose(file), 0);
+    assert_string_equal(text, "> A=1\n");
+    free(text);
+    env_destroy(copy);
+}
+
+static void an_override_wins_over_all(void **state)
+{
+    char one[] = "A=1";
+    char *const environment[] = {one, NULL};
+    struct env *env = load(environment, "A=2\nB=3\n");
+    struct err err;
+
+    (void)state;
+    assert_string_equal(env_text(env, "A", ""), "1");
+    assert_int_equal(env_override(env, "A", "4", &err), ERR_OK);
+    assert_int_equal(env_override(env, "B", "", &err), ERR_OK);
+    assert_int_equal(env_override(env, "C", "5", &err), ERR_OK);
+    assert_string_equal(env_text(env, "A", ""), "4");
+    assert_string_equal(env_text(env, "B", "unset"), "unset");
+    assert_string_equal(env_text(env, "C", ""), "5");
+    env_destroy(env);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +194,8 @@ int main(void)
         cmocka_unit_test(a_missing_file_is_an_error_only_when_required),
         cmocka_unit_test(all_problems_are_collected),
         cmocka_unit_test(secrets_are_masked_when_printed),
+        cmocka_unit_test(a_copy_has_the_variables_and_none_of_the_readings),
+        cmocka_unit_test(an_override_wins_over_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

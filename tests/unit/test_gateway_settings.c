@@ -40,6 +40,12 @@ static void defaults_are_as_documented(void **state)
     assert_int_equal(settings.request_timeout_ms, 30000);
     assert_int_equal(settings.idle_timeout_ms, 60000);
     assert_int_equal(settings.max_connections, 4096);
+    assert_int_equal(settings.rate_limit_submit, 200);
+    assert_int_equal(settings.rate_limit_read, 3600);
+    assert_int_equal(settings.trusted_proxies.count, 0);
+    assert_string_equal(settings.metrics.host, "127.0.0.1");
+    assert_int_equal(settings.metrics.port, 9464);
+    assert_false(settings.metrics.given);
     env_destroy(env);
 }
 
@@ -81,6 +87,76 @@ static void what_is_printed_hides_secrets(void **state)
     env_destroy(env);
 }
 
+static void limits_and_proxies_are_read(void **state)
+{
+    static const char *const environment[] = {"API_KEY=k", "RATE_LIMIT_SUBMIT=0", "RATE_LIMIT_READ=7",
+                                              "TRUSTED_PROXIES=10.0.0.0/8,::1", NULL};
+    static const char *const wrong[] = {"API_KEY=k", "RATE_LIMIT_SUBMIT=-1", "RATE_LIMIT_READ=many",
+                                        "TRUSTED_PROXIES=10.0.0.0/8,proxy", NULL};
+    struct gateway_settings settings;
+    struct env *env = with(environment);
+
+    (void)state;
+    settings_read(&settings, env);
+    assert_int_equal(env_problem_count(env), 0);
+    assert_int_equal(settings.rate_limit_submit, 0);
+    assert_int_equal(settings.rate_limit_read, 7);
+    assert_int_equal(settings.trusted_proxies.count, 2);
+    env_destroy(env);
+    env = with(wrong);
+    settings_read(&settings, env);
+    assert_int_equal(env_problem_count(env), 3);
+    assert_non_null(strstr(env_problem_at(env, 2), "TRUSTED_PROXIES: \"proxy\""));
+    env_destroy(env);
+}
+
+/* The text of --print-config; for free(). */
+static char *print_of(struct env *env)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&text, &size);
+
+    env_print(env, file);
+    assert_int_equal(fclose(file), 0);
+    return text;
+}
+
+static void metrics_are_served_where_it_says_or_nowhere(void **state)
+{
+    static const struct {
+        const char *setting;
+        const char *host;
+        int port;
+        bool given;
+        const char *printed;
+    } cases[] = {
+        {"METRICS_LISTEN=0.0.0.0:80", "0.0.0.0", 80, true, "METRICS_LISTEN=0.0.0.0:80\n"},
+        {"METRICS_LISTEN=[::1]:9", "::1", 9, true, "METRICS_LISTEN=[::1]:9\n"},
+        {"METRICS_LISTEN=off", "", 0, true, "METRICS_LISTEN=off\n"},
+        {"METRICS_LISTEN=", "", 0, false, "METRICS_LISTEN=off\n"},
+        {"OTHER=x", "127.0.0.1", 9464, false, "METRICS_LISTEN=127.0.0.1:9464\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *const environment[] = {"API_KEY=k", cases[i].setting, NULL};
+        struct env *env = with(environment);
+        struct gateway_settings settings;
+        char *text;
+
+        settings_read(&settings, env);
+        assert_int_equal(env_problem_count(env), 0);
+        assert_string_equal(settings.metrics.host, cases[i].host);
+        assert_int_equal(settings.metrics.port, cases[i].port);
+        assert_int_equal(settings.metrics.given, cases[i].given);
+        text = print_of(env);
+        assert_non_null(strstr(text, cases[i].printed));
+        free(text);
+        env_destroy(env);
+    }
+}
+
 static enum settings_action parse(const char *first, const char *second, const char **env_file, const char **problem)
 {
     const char *const arguments[] = {"recfleet-gateway", first, second, NULL};
@@ -114,6 +190,8 @@ int main(void)
         cmocka_unit_test(defaults_are_as_documented),
         cmocka_unit_test(without_a_key_it_does_not_start),
         cmocka_unit_test(what_is_printed_hides_secrets),
+        cmocka_unit_test(limits_and_proxies_are_read),
+        cmocka_unit_test(metrics_are_served_where_it_says_or_nowhere),
         cmocka_unit_test(the_command_line_is_read),
     };
 

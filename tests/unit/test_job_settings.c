@@ -36,6 +36,9 @@ static void nothing_set_gives_the_defaults(void **state)
     assert_string_equal(settings.queue_redis.host, "127.0.0.1");
     assert_int_equal(settings.queue_redis.port, 6379);
     assert_string_equal(settings.queue_name, "train");
+    assert_string_equal(settings.routes.queue[JOB_CROSS_SELL], "train");
+    assert_int_equal(settings.worker_queues.count, 1);
+    assert_string_equal(settings.worker_queues.names[0], "train");
     assert_string_equal(settings.store_url, "sqlite:recfleet.db");
     assert_string_equal(settings.shop, "shop");
     assert_int_equal(settings.lease_ms, 60000);
@@ -94,6 +97,41 @@ static void redis_credentials_fill_urls_that_have_none(void **state)
     env_destroy(env);
 }
 
+static void routes_and_queues_default_to_the_queue_that_is_named(void **state)
+{
+    static const char *const environment[] = {"QUEUE_NAME=main", "QUEUE_ROUTES=cross_sell=cpu",
+                                              "WORKER_QUEUES=cpu,main", NULL};
+    struct env *env = with(environment);
+    struct job_settings settings;
+
+    (void)state;
+    job_settings_read(&settings, env);
+    assert_int_equal(env_problem_count(env), 0);
+    assert_string_equal(settings.routes.queue[JOB_CROSS_SELL], "cpu");
+    assert_string_equal(settings.routes.queue[JOB_WAREHOUSE], "main");
+    assert_string_equal(settings.worker_queues.names[0], "cpu");
+    env_destroy(env);
+}
+
+static void with_a_file_of_shops_there_is_a_default_one_only_if_it_is_named(void **state)
+{
+    static const char *const unnamed[] = {"NAMESPACES_FILE=shops.json", NULL};
+    static const char *const named[] = {"NAMESPACES_FILE=shops.json", "API_NAMESPACE=toys", NULL};
+    struct env *env = with(unnamed);
+    struct job_settings settings;
+
+    (void)state;
+    job_settings_read(&settings, env);
+    assert_string_equal(settings.namespaces_file, "shops.json");
+    assert_string_equal(settings.shop, "");
+    assert_int_equal(env_problem_count(env), 0);
+    env_destroy(env);
+    env = with(named);
+    job_settings_read(&settings, env);
+    assert_string_equal(settings.shop, "toys");
+    env_destroy(env);
+}
+
 static void seconds_may_have_fractions(void **state)
 {
     static const char *const environment[] = {"LEASE_S=1.5", "HEARTBEAT_S=0.25", NULL};
@@ -110,16 +148,12 @@ static void seconds_may_have_fractions(void **state)
 
 static void all_problems_are_told_at_once(void **state)
 {
-    static const char *const environment[] = {"QUEUE_NAME=a b",
-                                              "STORE_URL=mysql://x",
-                                              "QUEUE_REDIS_URL=http://x",
-                                              "API_NAMESPACE={}",
-                                              "LEASE_S=10",
-                                              "ENV=Test",
-                                              "GRACE_S=-1",
-                                              NULL};
+    static const char *const environment[] = {
+        "QUEUE_NAME=a b", "STORE_URL=mysql://x",      "QUEUE_REDIS_URL=http://x", "API_NAMESPACE={}", "LEASE_S=10",
+        "ENV=Test",       "QUEUE_ROUTES=nothing=cpu", "WORKER_QUEUES=a,a",        "GRACE_S=-1",       NULL};
     static const char *const names[] = {
-        "ENV:", "QUEUE_REDIS_URL:", "QUEUE_NAME:", "STORE_URL:", "API_NAMESPACE:", "GRACE_S:", "HEARTBEAT_S:"};
+        "ENV:",       "QUEUE_REDIS_URL:", "QUEUE_NAME:", "QUEUE_ROUTES:", "WORKER_QUEUES:",
+        "STORE_URL:", "API_NAMESPACE:",   "GRACE_S:",    "HEARTBEAT_S:"};
     struct env *env = with(environment);
     struct job_settings settings;
 
@@ -128,6 +162,8 @@ static void all_problems_are_told_at_once(void **state)
     assert_int_equal(env_problem_count(env), sizeof names / sizeof names[0]);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         assert_ptr_equal(strstr(env_problem_at(env, i), names[i]), env_problem_at(env, i));
+    assert_int_equal(settings.worker_queues.count, 1); /* what was wrong leaves the default */
+    assert_string_equal(settings.worker_queues.names[0], "train");
     env_destroy(env);
 }
 
@@ -138,6 +174,8 @@ int main(void)
         cmocka_unit_test(mongo_parts_make_a_url_with_escaped_credentials),
         cmocka_unit_test(a_store_url_wins_over_mongo_parts),
         cmocka_unit_test(redis_credentials_fill_urls_that_have_none),
+        cmocka_unit_test(routes_and_queues_default_to_the_queue_that_is_named),
+        cmocka_unit_test(with_a_file_of_shops_there_is_a_default_one_only_if_it_is_named),
         cmocka_unit_test(seconds_may_have_fractions),
         cmocka_unit_test(all_problems_are_told_at_once),
     };

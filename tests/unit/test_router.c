@@ -93,7 +93,7 @@ static void unknown_paths_are_404_and_other_methods_405(void **state)
     assert_non_null(strstr(answer.body, "\"type\":\"urn:recfleet:problem:not_found\""));
     answer = ask("DELETE", "/v1/jobs", NULL, 0);
     assert_int_equal(answer.status, 405);
-    assert_non_null(strstr(answer.headers, "Allow: POST\r\n"));
+    assert_non_null(strstr(answer.headers, "Allow: POST, GET, HEAD\r\n"));
     answer = ask("POST", "/health", NULL, 0);
     assert_int_equal(answer.status, 405);
     assert_non_null(strstr(answer.headers, "Allow: GET, HEAD\r\n"));

@@ -1,0 +1,53 @@
+#include "gateway/outlet.h"
+
+void outlet_init(struct outlet *outlet, uv_stream_t *stream, outlet_written_fn on_written, void *owner)
+{
+    *outlet = (struct outlet){.stream = stream, .on_written = on_written, .owner = owner};
+}
+
+void outlet_fini(struct outlet *outlet)
+{
+    str_fini(&outlet->writing);
+    str_fini(&outlet->waiting);
+}
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct outlet *outlet = request->data;
+
+    outlet->busy = false;
+    outlet->on_written(outlet->owner, status);
+}
+
+bool outlet_flush(struct outlet *outlet)
+{
+    struct str written = outlet->writing;
+    uv_buf_t buffer;
+
+    if (outlet->waiting.failed)
+        return false;
+    if (outlet->busy || outlet->waiting.length == 0)
+        return true;
+    outlet->writing = outlet->waiting;
+    outlet->waiting = written;
+    str_clear(&outlet->waiting);
+    buffer = uv_buf_init(outlet->writing.text, (unsigned)outlet->writing.length);
+    outlet->request.data = outlet;
+    outlet->busy = uv_write(&outlet->request, outlet->stream, &buffer, 1, on_written) == 0;
+    return outlet->busy;
+}
+
+bool outlet_is_empty(const struct outlet *outlet)
+{
+    return !outlet->busy && outlet->waiting.length == 0;
+}
+
+void outlet_shrink(struct outlet *outlet)
+{
+    if (outlet->busy)
+        return;
+    if (outlet->writing.capacity > OUTLET_KEPT_BYTES)
+        str_fini(&outlet->writing);
+    if (outlet->waiting.capacity > OUTLET_KEPT_BYTES && outlet->waiting.length == 0)
+        str_fini(&outlet->waiting);
+}

@@ -1,0 +1,38 @@
+# recfleet_fuzzer(NAME SECONDS lib…): fuzz_NAME.c as a libFuzzer program, run for SECONDS (of the 60 that FUZZ_S is by
+# default) from the seeds in corpus/NAME. Only in a build whose sanitizers have fuzzer-no-link (the preset fuzz).
+if(RECFLEET_SANITIZE MATCHES "fuzzer-no-link")
+  set(fuzz_folder ${CMAKE_CURRENT_LIST_DIR})
+  add_custom_target(fuzzers)
+  add_library(recfleet_fuzz_support STATIC ${fuzz_folder}/fuzz_support.c)
+  target_link_libraries(recfleet_fuzz_support PUBLIC recfleet_options recfleet_base)
+  get_target_property(llhttp_type llhttp TYPE)
+  if(llhttp_type STREQUAL "STATIC_LIBRARY") # built from source here, so it is looked into as well
+    target_compile_options(llhttp PRIVATE -fsanitize=address,fuzzer-no-link -O1)
+  endif()
+
+  function(recfleet_fuzzer name seconds)
+    add_executable(fuzz_${name} ${fuzz_folder}/fuzz_${name}.c)
+    set_target_properties(fuzz_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+    target_link_libraries(fuzz_${name} PRIVATE recfleet_options recfleet_fuzz_support ${ARGN})
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzzers fuzz_${name})
+    add_test(NAME fuzz.${name} COMMAND ${fuzz_folder}/run $<TARGET_FILE:fuzz_${name}> ${seconds})
+    set_tests_properties(fuzz.${name} PROPERTIES
+      LABELS fuzz TIMEOUT 90000 COST ${seconds} ENVIRONMENT "${test_environment}")
+  endfunction()
+
+  recfleet_fuzzer(http 60 recfleet_gateway_lib)
+  recfleet_fuzzer(json_body 60 recfleet_gateway_lib)
+  recfleet_fuzzer(query 60 recfleet_gateway_lib)
+  recfleet_fuzzer(api_keys 60 recfleet_gateway_lib)
+  recfleet_fuzzer(env 60 recfleet_worker_settings)
+  recfleet_fuzzer(shops 10 recfleet_job_settings)
+  recfleet_fuzzer(routes 10 recfleet_job_settings)
+  recfleet_fuzzer(redis_url 10 recfleet_redis)
+  recfleet_fuzzer(cms_page 10 recfleet_cms)
+  recfleet_fuzzer(cache_csv 10 recfleet_fetch)
+  recfleet_fuzzer(cache_marker 10 recfleet_fetch)
+  recfleet_fuzzer(child_line 10 recfleet_child_line)
+  recfleet_fuzzer(client_address 10 recfleet_gateway_lib)
+  recfleet_fuzzer(events 10 recfleet_cli_lib)
+endif()

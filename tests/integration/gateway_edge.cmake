@@ -1,0 +1,4 @@
+recfleet_gateway_test(gateway_limits test_gateway_limits.c)
+target_link_libraries(test_gateway_limits PRIVATE recfleet_hash)
+recfleet_gateway_test(gateway_metrics test_gateway_metrics.c)
+target_link_libraries(test_gateway_metrics PRIVATE recfleet_metrics_text)

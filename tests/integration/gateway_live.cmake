@@ -1,0 +1,4 @@
+recfleet_gateway_test(gateway_events test_gateway_events.c event_stream.c)
+recfleet_gateway_test(gateway_legacy test_gateway_legacy.c)
+recfleet_integration_test(NAME test_events SOURCES test_events.c queue_fixture.c
+  LIBS recfleet_gateway_lib recfleet_job_queue recfleet_redis recfleet_test_support)

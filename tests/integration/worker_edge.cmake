@@ -1,0 +1,2 @@
+recfleet_worker_test(worker_metrics)
+target_link_libraries(test_worker_metrics PRIVATE recfleet_http_probe recfleet_metrics_text)

@@ -1,0 +1,2 @@
+recfleet_worker_test(shops)
+recfleet_gateway_test(gateway_shops test_gateway_shops.c)
