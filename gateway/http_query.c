@@ -62,7 +62,7 @@ static enum err_code parse_pair(struct http_query *query, struct arena *arena, c
 
     if (rc == ERR_OK && equals != NULL)
         rc = decode(&pair.value, arena, equals + 1, length - name_length - 1, true, err);
-    if (rc != ERR_OK)
+    if (pair.name == NULL || pair.value == NULL) /* and only then it failed */
         return rc;
     if (pair.name[0] == '\0')
         return ERR_SET(err, ERR_FORMAT, "a parameter of the URL has no name");

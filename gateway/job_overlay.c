@@ -97,12 +97,19 @@ static bool apply_error(struct json *document, const struct json *fields)
     return json_value_set(document, "error", error);
 }
 
-bool job_overlay_apply(struct json *document, const struct json *fields)
+bool job_overlay_is_earlier(const struct json *document, const struct json *fields)
 {
+    int64_t generation = 0;
     int64_t fence = 0;
 
+    (void)json_value_get_int64(document, "generation", &generation);
     (void)json_value_get_int64(document, "fence", &fence);
-    if (job_overlay_is_terminal(document) || field_int(fields, "fence", 0) < fence)
+    return field_int(fields, "gen", 0) < generation || field_int(fields, "fence", fence) < fence;
+}
+
+bool job_overlay_apply(struct json *document, const struct json *fields)
+{
+    if (job_overlay_is_terminal(document) || job_overlay_is_earlier(document, fields))
         return true;
     return apply_numbers(document, fields) && apply_texts(document, fields) && apply_times(document, fields) &&
            apply_error(document, fields);

@@ -12,8 +12,12 @@
 
 bool job_overlay_is_terminal(const struct json *document);
 
+/* Whether the HASH is of a run before the document's: of an earlier fence or, before its first run, of an earlier
+ * generation. */
+bool job_overlay_is_earlier(const struct json *document, const struct json *fields);
+
 /* Sets state, stage, progress, attempt, errors, lost, worker, fence, error, cancel and times of `document` from the
- * HASH (a JSON object of texts), unless the document is terminal or of a newer fence. false: out of memory. */
+ * HASH (a JSON object of texts), unless the document is terminal or the HASH is earlier. false: out of memory. */
 bool job_overlay_apply(struct json *document, const struct json *fields);
 
 /* A document from the HASH alone, for when the store is away. NULL when out of memory or when the HASH is none of a

@@ -5,52 +5,11 @@
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "common/job/job_store.h"
+#include "gateway/store_batch.h"
 
 enum { RETRY_MS = 1000 };
 
 enum state { STATE_PROBING, STATE_OPEN, STATE_AWAY };
-
-enum operation {
-    OPERATION_PING,
-    OPERATION_INSERT,
-    OPERATION_GET,
-    OPERATION_GET_REPORT,
-    OPERATION_FIND,
-    OPERATION_LIST_UNFINISHED,
-    OPERATION_REQUEST_CANCEL,
-    OPERATION_REOPEN,
-    OPERATION_UPDATE,
-    OPERATION_DELETE_ACCEPTED,
-    OPERATION_LAST_SUCCESSES,
-    OPERATION_COUNT
-};
-
-/* One call; the pool's thread owns input, result and store between queueing and its end. */
-struct work {
-    uv_work_t request;
-    struct store_client *client;
-    struct work *next; /* while it waits for the probe */
-    struct job_store *store;
-    bool probe;
-    enum operation operation;
-    char id[JOB_ID_BYTES];
-    char after[JOB_ID_BYTES];
-    struct job_store_filter filter; /* its texts are in `texts` */
-    struct {
-        char state[16];
-        char type[32];
-        char shop[64];
-    } texts;
-    char reason[128];
-    int limit;
-    int64_t fence;
-    int64_t created_before_ms;
-    struct json *input;
-    struct store_result result;
-    store_client_fn fn; /* NULL: nobody waits */
-    void *context;
-};
 
 struct store_client {
     uv_loop_t *loop;
@@ -59,131 +18,131 @@ struct store_client {
     struct job_store *store; /* NULL until a probe has opened it */
     enum state state;
     uint64_t retry_at_ms;
-    size_t outstanding; /* in the pool or waiting for the probe */
-    struct work *first;
-    struct work *last;
-    uint64_t calls[OPERATION_COUNT];
-    uint64_t failures[OPERATION_COUNT];
+    size_t outstanding;             /* works that live */
+    size_t awaited;                 /* of them, those that somebody waits for */
+    struct store_work_list waiting; /* for the probe */
+    struct store_batch batch;
+    uint64_t calls[STORE_OPERATION_COUNT];
+    uint64_t failures[STORE_OPERATION_COUNT];
+    uint64_t notes_left_out;
+    bool is_behind; /* and the log says so */
     bool closing;
     store_client_closed_fn on_closed;
     void *closed_context;
 };
 
-static void work_destroy(struct work *work)
-{
-    json_value_destroy(work->input);
-    json_value_destroy(work->result.document);
-    free(work);
-}
-
 /* In the pool. */
-
-static enum err_code call_store(struct work *work)
-{
-    struct store_result *result = &work->result;
-
-    switch (work->operation) {
-    case OPERATION_PING:
-        return job_store_ping(work->store, &result->err);
-    case OPERATION_INSERT:
-        return job_store_insert(work->store, work->input, &result->err);
-    case OPERATION_GET:
-        return job_store_get(work->store, work->id, &result->document, &result->err);
-    case OPERATION_GET_REPORT:
-        return job_store_get_report(work->store, work->id, &result->document, &result->err);
-    case OPERATION_FIND:
-        return job_store_find(work->store, &work->filter, &result->document, &result->err);
-    case OPERATION_LIST_UNFINISHED:
-        return job_store_list_unfinished(work->store, work->created_before_ms,
-                                         work->after[0] != '\0' ? work->after : NULL, work->limit, &result->document,
-                                         &result->err);
-    case OPERATION_REQUEST_CANCEL:
-        return job_store_request_cancel(work->store, work->id, work->reason, &result->applied, &result->err);
-    case OPERATION_REOPEN:
-        return job_store_reopen(work->store, work->id, &result->document, &result->err);
-    case OPERATION_UPDATE:
-        return job_store_update(work->store, work->id, work->fence, work->input, &result->applied, &result->err);
-    case OPERATION_DELETE_ACCEPTED:
-        return job_store_delete_accepted(work->store, work->id, &result->err);
-    case OPERATION_LAST_SUCCESSES:
-        return job_store_last_successes(work->store, &result->document, &result->err);
-    case OPERATION_COUNT:
-        break;
-    }
-    return ERR_SET(&result->err, ERR_INTERNAL, "a call that the store does not know");
-}
 
 static void on_work(uv_work_t *request)
 {
-    struct work *work = request->data;
+    struct store_work *work = request->data;
+    const struct store_client *client = work->client;
+    struct store_result *result = &work->result;
 
-    work->result.code = ERR_OK;
+    result->code = ERR_OK;
     if (work->store == NULL)
-        work->result.code =
-            job_store_open(&work->store, work->client->url, work->client->retention_days, &work->result.err);
-    if (work->result.code == ERR_OK)
-        work->result.code = call_store(work);
+        result->code = job_store_open(&work->store, client->url, client->retention_days, &result->err);
+    if (result->code == ERR_OK)
+        store_work_perform(work, work->store);
 }
 
 /* On the loop. */
 
-static void close_when_done(struct store_client *client)
+static void on_timer_closed(uv_handle_t *handle)
 {
+    struct store_client *client = handle->data;
     store_client_closed_fn on_closed = client->on_closed;
     void *context = client->closed_context;
 
-    if (!client->closing || client->outstanding > 0)
-        return;
     job_store_close(client->store);
     free(client);
     if (on_closed != NULL)
         on_closed(context);
 }
 
-static void answer(struct work *work)
+static void close_when_done(struct store_client *client)
 {
-    if (work->fn != NULL)
-        work->fn(work->context, &work->result);
-    else if (work->result.code != ERR_OK)
-        log_err("store.follow_up_failed", &work->result.err);
+    if (client->closing && client->outstanding == 0)
+        store_batch_close(&client->batch, on_timer_closed);
 }
 
-static void run(struct work *work);
-
-/* The waiting calls after the probe: into the pool, or answered as the probe was. */
-static void release_waiting(struct store_client *client, const struct err *err)
+static bool is_failure(enum err_code code)
 {
-    struct work *work = client->first;
+    return code != ERR_OK && code != ERR_NOT_FOUND && code != ERR_EXISTS;
+}
 
-    client->first = NULL;
-    client->last = NULL;
-    while (work != NULL) {
-        struct work *next = work->next;
-
-        if (err == NULL) {
-            run(work);
-        } else {
-            work->result.code = err->code;
-            work->result.err = *err;
-            client->outstanding--;
-            answer(work);
-            work_destroy(work);
-        }
-        work = next;
+/* Ends a work that came to its result. */
+static void answer(struct store_client *client, struct store_work *work)
+{
+    client->calls[work->operation]++;
+    if (is_failure(work->result.code))
+        client->failures[work->operation]++;
+    client->outstanding--;
+    if (work->fn != NULL) {
+        client->awaited--;
+        work->fn(work->context, &work->result);
     }
+    store_work_destroy(work);
+}
+
+/* Ends all that nobody waits for; what failed is told of once. The others stay in the list. */
+static void end_follow_ups(struct store_client *client, struct store_work_list *list)
+{
+    struct store_work_list awaited = {0};
+    struct store_work *work;
+    struct err err;
+    int64_t failed = 0;
+
+    while ((work = store_work_pop(list)) != NULL) {
+        if (work->fn != NULL) {
+            store_work_push(&awaited, work);
+            continue;
+        }
+        if (is_failure(work->result.code) && failed++ == 0)
+            err = work->result.err;
+        answer(client, work);
+    }
+    *list = awaited;
+    if (failed == 0)
+        return;
+    (void)err_wrap(&err, "%lld writes that follow", (long long)failed);
+    log_err("store.follow_up_failed", &err);
+}
+
+static void answer_all(struct store_client *client, struct store_work_list *list)
+{
+    struct store_work *work;
+
+    end_follow_ups(client, list);
+    while ((work = store_work_pop(list)) != NULL)
+        answer(client, work);
+}
+
+static void refuse_all(struct store_client *client, struct store_work_list *list, const struct err *err)
+{
+    for (struct store_work *work = list->first; work != NULL; work = work->next) {
+        work->result.code = err->code;
+        work->result.err = *err;
+    }
+    answer_all(client, list);
 }
 
 static void enter(struct store_client *client, enum state state, const struct err *err)
 {
+    struct store_work_list waiting = {0};
+
     if (state == STATE_AWAY)
         client->retry_at_ms = uv_now(client->loop) + RETRY_MS;
     if (client->state == state)
         return;
-    if (state == STATE_OPEN)
-        log_info("store.ready", log_text("kind", job_store_kind(client->store)));
-    else if (state == STATE_AWAY && err != NULL)
-        log_err("store.away", err);
     client->state = state;
+    if (state == STATE_OPEN) {
+        log_info("store.ready", log_text("kind", job_store_kind(client->store)));
+    } else if (state == STATE_AWAY) {
+        log_err("store.away", err);
+        store_batch_take_waiting(&client->batch, &waiting); /* each would wait in vain too */
+        refuse_all(client, &waiting, err);
+    }
 }
 
 static bool is_away(enum err_code code)
@@ -191,51 +150,103 @@ static bool is_away(enum err_code code)
     return code == ERR_UNAVAILABLE || code == ERR_NETWORK;
 }
 
-static void count_call(struct store_client *client, const struct work *work)
-{
-    enum err_code code = work->result.code;
+static void run(struct store_client *client, struct store_work *work, bool probe);
 
-    client->calls[work->operation]++;
-    if (code != ERR_OK && code != ERR_NOT_FOUND && code != ERR_EXISTS)
-        client->failures[work->operation]++;
+/* The waiting calls after the probe: on their way, or answered as the probe was. */
+static void release_waiting(struct store_client *client, const struct err *err)
+{
+    struct store_work_list waiting = client->waiting;
+    struct store_work *work;
+
+    client->waiting = (struct store_work_list){0};
+    if (client->state != STATE_OPEN)
+        refuse_all(client, &waiting, err);
+    while ((work = store_work_pop(&waiting)) != NULL)
+        run(client, work, false);
 }
 
 static void on_worked(uv_work_t *request, int status)
 {
-    struct work *work = request->data;
+    struct store_work *work = request->data;
     struct store_client *client = work->client;
-    struct err failure = work->result.err;
+    struct store_work_list done = {0};
+    bool probe = work->probe;
+    struct err failure;
 
     if (status != 0)
         work->result.code = ERR_SET(&work->result.err, ERR_CANCELLED, "the thread pool gave the call back");
-    client->outstanding--;
-    count_call(client, work);
-    if (work->probe)
+    failure = work->result.err;
+    if (probe)
         client->store = work->store;
     /* A store that cannot even be opened is away, whatever the reason: a wrong file today may be mounted tomorrow. */
     if (is_away(work->result.code) || client->store == NULL)
         enter(client, STATE_AWAY, &failure);
-    else if (work->probe)
+    else if (probe)
         enter(client, STATE_OPEN, NULL);
-    if (work->probe)
-        release_waiting(client, client->state == STATE_OPEN ? NULL : &failure);
-    answer(work);
-    work_destroy(work);
+    if (probe)
+        release_waiting(client, &failure);
+    store_work_push(&done, work);
+    answer_all(client, &done);
     close_when_done(client);
 }
 
-static void run(struct work *work)
+static void tell_if_behind(struct store_client *client, bool is_behind)
 {
-    work->store = work->client->store;
-    work->request.data = work;
-    (void)uv_queue_work(work->client->loop, &work->request, on_work, on_worked); /* fails only without a callback */
+    if (is_behind && !client->is_behind)
+        log_warn("store.behind", log_text("message", "more jobs come in than can be noted as queued at once"));
+    client->is_behind = is_behind;
 }
 
-static enum err_code refusal(const struct store_client *client, const struct work *work, struct err *err)
+/* Notes that were left out of a batch. */
+static void drop_notes(struct store_client *client, struct store_work_list *notes)
+{
+    struct store_work *work;
+
+    tell_if_behind(client, true);
+    client->notes_left_out += notes->count;
+    client->outstanding -= notes->count;
+    while ((work = store_work_pop(notes)) != NULL)
+        store_work_destroy(work);
+}
+
+static void on_batch_done(void *owner, struct store_work_list *done)
+{
+    struct store_client *client = owner;
+    const struct store_work *first = done->first;
+    struct err failure = first->result.err;
+
+    if (first->is_note && first->result.code == ERR_CANCELLED) {
+        drop_notes(client, done);
+        return;
+    }
+    if (client->batch.updates.count == 0)
+        tell_if_behind(client, false);
+    if (is_away(first->result.code))
+        enter(client, STATE_AWAY, &failure);
+    answer_all(client, done);
+    close_when_done(client);
+}
+
+static void run(struct store_client *client, struct store_work *work, bool probe)
+{
+    bool follows = work->operation == STORE_UPDATE && work->fn == NULL;
+
+    if (!probe && (work->operation == STORE_INSERT || follows)) {
+        store_batch_push(&client->batch, client->store, work);
+        return;
+    }
+    work->client = client;
+    work->store = client->store;
+    work->probe = probe;
+    work->request.data = work;
+    (void)uv_queue_work(client->loop, &work->request, on_work, on_worked); /* fails only without a callback */
+}
+
+static enum err_code refusal(const struct store_client *client, const struct store_work *work, struct err *err)
 {
     if (client->closing)
         return ERR_SET(err, ERR_CANCELLED, "the gateway is ending");
-    if (work->fn != NULL && client->outstanding >= STORE_CLIENT_MAX_OUTSTANDING)
+    if (work->fn != NULL && client->awaited >= STORE_CLIENT_MAX_OUTSTANDING)
         return ERR_SET(err, ERR_UNAVAILABLE, "%d calls to the store are outstanding", STORE_CLIENT_MAX_OUTSTANDING);
     if (client->state == STATE_AWAY && uv_now(client->loop) < client->retry_at_ms)
         return ERR_SET(err, ERR_UNAVAILABLE, "the store is away");
@@ -243,49 +254,29 @@ static enum err_code refusal(const struct store_client *client, const struct wor
 }
 
 /* Takes the work whatever happens. */
-static enum err_code submit(struct store_client *client, struct work *work, struct err *err)
+static enum err_code submit(struct store_client *client, struct store_work *work, struct err *err)
 {
     enum err_code rc = refusal(client, work, err);
 
     if (rc != ERR_OK) {
-        work_destroy(work);
+        store_work_destroy(work);
         return rc;
     }
     client->outstanding++;
+    if (work->fn != NULL)
+        client->awaited++;
     if (client->state == STATE_PROBING) {
-        if (client->last != NULL)
-            client->last->next = work;
-        else
-            client->first = work;
-        client->last = work;
-        return ERR_OK;
-    }
-    if (client->state == STATE_AWAY) {
+        store_work_push(&client->waiting, work);
+    } else if (client->state == STATE_AWAY) {
         client->state = STATE_PROBING;
-        work->probe = true;
+        run(client, work, true);
+    } else {
+        run(client, work, false);
     }
-    run(work);
     return ERR_OK;
 }
 
-static struct work *work_create(struct store_client *client, enum operation operation, const char *id,
-                                struct json *input)
-{
-    struct work *work = mem_zeroed(1, sizeof *work);
-
-    if (work == NULL) {
-        json_value_destroy(input);
-        return NULL;
-    }
-    work->client = client;
-    work->operation = operation;
-    work->input = input;
-    if (id != NULL)
-        (void)snprintf(work->id, sizeof work->id, "%s", id);
-    return work;
-}
-
-static enum err_code ask(struct store_client *client, struct work *work, store_client_fn fn, void *context,
+static enum err_code ask(struct store_client *client, struct store_work *work, store_client_fn fn, void *context,
                          struct err *err)
 {
     if (work == NULL)
@@ -295,7 +286,7 @@ static enum err_code ask(struct store_client *client, struct work *work, store_c
     return submit(client, work, err);
 }
 
-static void follow_up(struct store_client *client, struct work *work)
+static void follow_up(struct store_client *client, struct store_work *work)
 {
     struct err err;
 
@@ -306,54 +297,39 @@ static void follow_up(struct store_client *client, struct work *work)
 enum err_code store_client_insert(struct store_client *client, struct json *document, store_client_fn fn, void *context,
                                   struct err *err)
 {
-    return ask(client, work_create(client, OPERATION_INSERT, NULL, document), fn, context, err);
+    return ask(client, store_work_create(STORE_INSERT, NULL, document), fn, context, err);
 }
 
 enum err_code store_client_get(struct store_client *client, const char *id, store_client_fn fn, void *context,
                                struct err *err)
 {
-    return ask(client, work_create(client, OPERATION_GET, id, NULL), fn, context, err);
+    return ask(client, store_work_create(STORE_GET, id, NULL), fn, context, err);
 }
 
 enum err_code store_client_get_report(struct store_client *client, const char *id, store_client_fn fn, void *context,
                                       struct err *err)
 {
-    return ask(client, work_create(client, OPERATION_GET_REPORT, id, NULL), fn, context, err);
-}
-
-/* The filter's text in the work's own memory; NULL stays NULL. */
-static const char *keep(char *out, size_t size, const char *text)
-{
-    if (text == NULL)
-        return NULL;
-    (void)snprintf(out, size, "%s", text);
-    return out;
+    return ask(client, store_work_create(STORE_GET_REPORT, id, NULL), fn, context, err);
 }
 
 enum err_code store_client_find(struct store_client *client, const struct job_store_filter *filter, store_client_fn fn,
                                 void *context, struct err *err)
 {
-    struct work *work = work_create(client, OPERATION_FIND, NULL, NULL);
+    struct store_work *work = store_work_create(STORE_FIND, NULL, NULL);
 
-    if (work != NULL) {
-        work->filter = *filter;
-        work->filter.state = keep(work->texts.state, sizeof work->texts.state, filter->state);
-        work->filter.type = keep(work->texts.type, sizeof work->texts.type, filter->type);
-        work->filter.shop = keep(work->texts.shop, sizeof work->texts.shop, filter->shop);
-        work->filter.before = keep(work->after, sizeof work->after, filter->before);
-    }
+    if (work != NULL)
+        store_work_set_filter(work, filter);
     return ask(client, work, fn, context, err);
 }
 
 enum err_code store_client_list_unfinished(struct store_client *client, int64_t created_before_ms, const char *after,
                                            int limit, store_client_fn fn, void *context, struct err *err)
 {
-    struct work *work = work_create(client, OPERATION_LIST_UNFINISHED, NULL, NULL);
+    struct store_work *work = store_work_create(STORE_LIST_UNFINISHED, after, NULL);
 
     if (work != NULL) {
         work->created_before_ms = created_before_ms;
         work->limit = limit;
-        (void)keep(work->after, sizeof work->after, after);
     }
     return ask(client, work, fn, context, err);
 }
@@ -361,92 +337,103 @@ enum err_code store_client_list_unfinished(struct store_client *client, int64_t 
 enum err_code store_client_request_cancel(struct store_client *client, const char *id, const char *reason,
                                           store_client_fn fn, void *context, struct err *err)
 {
-    struct work *work = work_create(client, OPERATION_REQUEST_CANCEL, id, NULL);
+    struct store_work *work = store_work_create(STORE_REQUEST_CANCEL, id, NULL);
 
     if (work != NULL)
-        (void)keep(work->reason, sizeof work->reason, reason);
+        (void)snprintf(work->reason, sizeof work->reason, "%s", reason);
     return ask(client, work, fn, context, err);
 }
 
 enum err_code store_client_reopen(struct store_client *client, const char *id, store_client_fn fn, void *context,
                                   struct err *err)
 {
-    return ask(client, work_create(client, OPERATION_REOPEN, id, NULL), fn, context, err);
+    return ask(client, store_work_create(STORE_REOPEN, id, NULL), fn, context, err);
+}
+
+static struct store_work *create_update(const char *id, int64_t fence, struct json *changes)
+{
+    struct store_work *work = store_work_create(STORE_UPDATE, id, changes);
+
+    if (work != NULL)
+        work->fence = fence;
+    return work;
 }
 
 enum err_code store_client_change(struct store_client *client, const char *id, int64_t fence, struct json *changes,
                                   store_client_fn fn, void *context, struct err *err)
 {
-    struct work *work = work_create(client, OPERATION_UPDATE, id, changes);
-
-    if (work != NULL)
-        work->fence = fence;
-    return ask(client, work, fn, context, err);
+    return ask(client, create_update(id, fence, changes), fn, context, err);
 }
 
 enum err_code store_client_ping(struct store_client *client, store_client_fn fn, void *context, struct err *err)
 {
-    return ask(client, work_create(client, OPERATION_PING, NULL, NULL), fn, context, err);
+    return ask(client, store_work_create(STORE_PING, NULL, NULL), fn, context, err);
 }
 
 enum err_code store_client_last_successes(struct store_client *client, store_client_fn fn, void *context,
                                           struct err *err)
 {
-    return ask(client, work_create(client, OPERATION_LAST_SUCCESSES, NULL, NULL), fn, context, err);
+    return ask(client, store_work_create(STORE_LAST_SUCCESSES, NULL, NULL), fn, context, err);
 }
 
 void store_client_each_count(const struct store_client *client, store_client_count_fn fn, void *context)
 {
-    static const char *const names[OPERATION_COUNT] = {
-        [OPERATION_PING] = "ping",
-        [OPERATION_INSERT] = "insert",
-        [OPERATION_GET] = "get",
-        [OPERATION_GET_REPORT] = "get_report",
-        [OPERATION_FIND] = "find",
-        [OPERATION_LIST_UNFINISHED] = "list_unfinished",
-        [OPERATION_REQUEST_CANCEL] = "request_cancel",
-        [OPERATION_REOPEN] = "reopen",
-        [OPERATION_UPDATE] = "update",
-        [OPERATION_DELETE_ACCEPTED] = "delete_accepted",
-        [OPERATION_LAST_SUCCESSES] = "last_successes",
+    static const char *const names[STORE_OPERATION_COUNT] = {
+        [STORE_PING] = "ping",
+        [STORE_INSERT] = "insert",
+        [STORE_GET] = "get",
+        [STORE_GET_REPORT] = "get_report",
+        [STORE_FIND] = "find",
+        [STORE_LIST_UNFINISHED] = "list_unfinished",
+        [STORE_REQUEST_CANCEL] = "request_cancel",
+        [STORE_REOPEN] = "reopen",
+        [STORE_UPDATE] = "update",
+        [STORE_DELETE_ACCEPTED] = "delete_accepted",
+        [STORE_LAST_SUCCESSES] = "last_successes",
     };
 
-    for (int i = 0; i < OPERATION_COUNT; i++)
+    for (int i = 0; i < STORE_OPERATION_COUNT; i++)
         fn(context, names[i], client->calls[i], client->failures[i]);
+    fn(context, "insert_batch", client->batch.inserted, 0);
+    fn(context, "note", client->notes_left_out, client->notes_left_out);
 }
 
 void store_client_update(struct store_client *client, const char *id, int64_t fence, struct json *changes)
 {
-    struct work *work = work_create(client, OPERATION_UPDATE, id, changes);
+    follow_up(client, create_update(id, fence, changes));
+}
+
+void store_client_note(struct store_client *client, const char *id, int64_t fence, struct json *changes)
+{
+    struct store_work *work = create_update(id, fence, changes);
 
     if (work != NULL)
-        work->fence = fence;
+        work->is_note = true;
     follow_up(client, work);
 }
 
 void store_client_delete_accepted(struct store_client *client, const char *id)
 {
-    follow_up(client, work_create(client, OPERATION_DELETE_ACCEPTED, id, NULL));
+    follow_up(client, store_work_create(STORE_DELETE_ACCEPTED, id, NULL));
 }
 
 enum err_code store_client_create(struct store_client **out, uv_loop_t *loop, const char *url, int retention_days,
                                   struct err *err)
 {
     struct store_client *client = mem_zeroed(1, sizeof *client);
-    struct work *work;
+    struct store_work *work = store_work_create(STORE_PING, NULL, NULL);
 
     *out = NULL;
-    if (client == NULL)
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory for the store");
-    client->loop = loop;
-    client->url = url;
-    client->retention_days = retention_days;
-    client->state = STATE_AWAY; /* with no time to wait: the ping below is the first probe */
-    work = work_create(client, OPERATION_PING, NULL, NULL);
-    if (work == NULL) {
+    if (client == NULL || work == NULL) {
+        store_work_destroy(work);
         free(client);
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for the store");
     }
+    client->loop = loop;
+    client->url = url;
+    client->retention_days = retention_days;
+    client->state = STATE_AWAY; /* with no time to wait: the ping is the first probe */
+    store_batch_init(&client->batch, loop, on_batch_done, client);
     follow_up(client, work);
     *out = client;
     return ERR_OK;
@@ -459,5 +446,6 @@ void store_client_close(struct store_client *client, store_client_closed_fn on_c
     client->closing = true;
     client->on_closed = on_closed;
     client->closed_context = context;
+    store_batch_hurry(&client->batch);
     close_when_done(client);
 }

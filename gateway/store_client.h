@@ -1,7 +1,8 @@
 /*
  * The job store for an event loop: calls run in the thread pool, answers come on the loop's thread. Outstanding calls
- * are bounded. A store that is away is tried by one call at a time, at most each second; the others are told so at
- * once. States: PROBING (one call is out, the others wait for it) -> OPEN <-> AWAY; from AWAY the next call probes.
+ * are bounded. Inserts of many requests share one commit (store_batch.h), and each is answered by its own result. A
+ * store that is away is tried by one call at a time, at most each second; the others are told so at once.
+ * States: PROBING (one call is out, the others wait for it) -> OPEN <-> AWAY; from AWAY the next call probes.
  */
 #ifndef GATEWAY_STORE_CLIENT_H
 #define GATEWAY_STORE_CLIENT_H
@@ -13,20 +14,9 @@
 #include "common/base/err.h"
 #include "common/job/job_store.h"
 #include "common/net/json_value.h"
+#include "gateway/store_work.h"
 
 enum { STORE_CLIENT_MAX_OUTSTANDING = 512 };
-
-struct store_client;
-
-/* What a call came to. Who wants to keep the document sets it to NULL here. */
-struct store_result {
-    enum err_code code;
-    struct err err; /* where code is not ERR_OK */
-    struct json *document;
-    bool applied; /* of change and request_cancel */
-};
-
-typedef void (*store_client_fn)(void *context, struct store_result *result);
 
 /* Starts to open the store; `url` is borrowed as long as the client lives. */
 enum err_code store_client_create(struct store_client **out, uv_loop_t *loop, const char *url, int retention_days,
@@ -63,7 +53,8 @@ enum err_code store_client_ping(struct store_client *client, store_client_fn fn,
 enum err_code store_client_last_successes(struct store_client *client, store_client_fn fn, void *context,
                                           struct err *err) MUST_CHECK;
 
-/* How many calls of each operation there were, and how many failed (other than not found, or there already). */
+/* How many calls of each operation there were, and how many failed (other than not found, or there already); of
+ * "insert_batch": how many commits the inserts took, of "note": how many were left out. */
 typedef void (*store_client_count_fn)(void *context, const char *operation, uint64_t calls, uint64_t failures);
 void store_client_each_count(const struct store_client *client, store_client_count_fn fn, void *context);
 
@@ -71,6 +62,10 @@ void store_client_each_count(const struct store_client *client, store_client_cou
  * since each follows from a bounded one. `changes` is taken. */
 void store_client_update(struct store_client *client, const char *id, int64_t fence, struct json *changes);
 void store_client_delete_accepted(struct store_client *client, const char *id);
+
+/* An update of what is found out in another way too, so that it may be left out while more inserts come in than the
+ * store keeps up with. */
+void store_client_note(struct store_client *client, const char *id, int64_t fence, struct json *changes);
 
 /* Takes no more calls; on_closed runs when the last is done and the client is gone. Idempotent. */
 typedef void (*store_client_closed_fn)(void *context);

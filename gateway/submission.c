@@ -7,6 +7,7 @@
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/job/job_queue_control.h"
 #include "common/job/job_settings.h"
 #include "gateway/queue_client.h"
 #include "gateway/settings.h"
@@ -23,6 +24,9 @@ struct submission {
     struct json *document; /* a copy of what the store was given */
     char id[JOB_ID_BYTES];
     enum origin origin;
+    size_t asking;                    /* other queues that are asked for the idempotency key */
+    enum job_queue_enqueued elsewhere; /* what they say: NEW where none knows it */
+    char known_id[JOB_ID_BYTES];
     submission_fn fn;
     void *context;
 };
@@ -45,15 +49,20 @@ static void answer(struct submission *submission, enum submission_outcome outcom
     submission_destroy(submission);
 }
 
-/* The store's document follows, unless a run has written it since. Takes the changes; NULL: out of memory, and the next
- * round of upkeep sees to it. */
-static void follow(struct submission *submission, struct json *changes)
+static int64_t fence_of(const struct submission *submission)
 {
     int64_t fence = 0;
 
     (void)json_value_get_int64(submission->document, "fence", &fence);
+    return fence;
+}
+
+/* The store's document follows, unless a run has written it since. Takes the changes; NULL: out of memory, and the next
+ * round of upkeep sees to it. */
+static void follow(struct submission *submission, struct json *changes)
+{
     if (changes != NULL)
-        store_client_update(submission->services->store, submission->id, fence, changes);
+        store_client_update(submission->services->store, submission->id, fence_of(submission), changes);
 }
 
 /* The queue has it: the document says so too, in ours at once and in the store's behind the answer. */
@@ -71,7 +80,8 @@ static void note_queued(struct submission *submission)
         json_value_destroy(changes);
         changes = NULL;
     }
-    follow(submission, changes);
+    if (changes != NULL) /* the queue knows, and the upkeep would find out */
+        store_client_note(submission->services->store, submission->id, fence_of(submission), changes);
 }
 
 /* The queue has refused it. A resumed one was promised to somebody, so its document stays and says what became of it;
@@ -182,6 +192,65 @@ static void on_inserted(void *context, struct store_result *result)
         answer(submission, SUBMISSION_FAILED, "", &result->err);
 }
 
+static enum err_code insert(struct submission *submission, struct err *err)
+{
+    struct json *stored = json_value_dup(submission->document); /* the pool's thread owns its own */
+
+    return stored != NULL
+               ? store_client_insert(submission->services->store, stored, on_inserted, submission, err)
+               : ERR_SET(err, ERR_NO_MEMORY, "no memory for a job");
+}
+
+/* The idempotency key. A queue knows its own keys, and the key may have come with a job of another type, or before a
+ * type was given another queue: so the others are asked first. */
+
+static void on_asked(struct submission *submission)
+{
+    struct err err;
+
+    if (--submission->asking > 0)
+        return;
+    if (submission->elsewhere == JOB_QUEUE_REPLAY)
+        answer(submission, SUBMISSION_REPLAYED, submission->known_id, NULL);
+    else if (submission->elsewhere == JOB_QUEUE_MISMATCH)
+        answer(submission, SUBMISSION_MISMATCH, submission->known_id, NULL);
+    else if (insert(submission, &err) != ERR_OK)
+        answer(submission, SUBMISSION_FAILED, "", &err);
+}
+
+static void on_elsewhere(void *context, const struct redis_reply *reply, const struct err *err)
+{
+    struct submission *submission = context;
+    const char *fingerprint = json_value_get_text(submission->document, "fingerprint");
+    enum job_queue_enqueued known = JOB_QUEUE_NEW;
+
+    if (err == NULL && fingerprint != NULL &&
+        job_queue_idempotency_parse(reply, fingerprint, &known, submission->known_id, NULL) == ERR_OK &&
+        known != JOB_QUEUE_NEW)
+        submission->elsewhere = known;
+    on_asked(submission);
+}
+
+static void ask_other_queues(struct submission *submission, const char *idempotency_hash)
+{
+    struct queue_client *client = submission->services->queue;
+    const struct job_queue_names *queues = queue_client_queues(client);
+    const char *own = json_value_get_text(submission->document, "queue");
+
+    submission->asking = 1; /* so that answers from within do not end it too early */
+    for (size_t i = 0; i < queues->count; i++) {
+        struct redis_command command;
+
+        if (strcmp(queues->names[i], own) == 0)
+            continue;
+        submission->asking++;
+        job_queue_idempotency_command(&command, queues->names[i], idempotency_hash);
+        queue_client_send(client, &command, on_elsewhere, submission);
+        redis_command_fini(&command);
+    }
+    on_asked(submission);
+}
+
 static enum err_code fill(struct submission *submission, const struct submission_request *request, struct err *err)
 {
     const struct services *services = submission->services;
@@ -209,7 +278,6 @@ enum err_code submission_start(const struct services *services, const struct sub
                                submission_fn fn, void *context, struct err *err)
 {
     struct submission *submission;
-    struct json *stored;
     enum err_code rc;
 
     if (!queue_client_is_ready(services->queue))
@@ -221,11 +289,12 @@ enum err_code submission_start(const struct services *services, const struct sub
     submission->fn = fn;
     submission->context = context;
     rc = fill(submission, request, err);
-    if (rc == ERR_OK) {
-        stored = json_value_dup(submission->document); /* the pool's thread owns its own */
-        rc = stored != NULL ? store_client_insert(services->store, stored, on_inserted, submission, err)
-                            : ERR_SET(err, ERR_NO_MEMORY, "no memory for a job");
+    if (rc == ERR_OK && request->idempotency_hash != NULL && queue_client_queues(services->queue)->count > 1) {
+        ask_other_queues(submission, request->idempotency_hash);
+        return ERR_OK;
     }
+    if (rc == ERR_OK)
+        rc = insert(submission, err);
     if (rc != ERR_OK)
         submission_destroy(submission);
     return rc;

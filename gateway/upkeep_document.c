@@ -173,14 +173,14 @@ static void settle_lost(struct settling *settling)
 /* The HASH of a live job, of the same generation. */
 static void settle_live(struct settling *settling, const char *state)
 {
-    bool is_older = field_int(settling->fields, "fence") < document_int(settling, "fence");
     struct json *changes;
 
     if (is_cancel_asked(settling) && json_value_get_text(settling->fields, "cancel") == NULL) {
         cancel(settling);
         return;
     }
-    if (!is_older && strcmp(state, json_value_get_text(settling->document, "state")) != 0) {
+    if (!job_overlay_is_earlier(settling->document, settling->fields) &&
+        strcmp(state, json_value_get_text(settling->document, "state")) != 0) {
         changes = changes_create(settling);
         if (changes != NULL)
             change(settling, changes, state);

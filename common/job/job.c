@@ -158,8 +158,16 @@ static bool show_link(struct json *links, const char *key, const char *id, const
 
 static bool show_links(struct json *view, const char *id)
 {
+    static const char *const routes[] = {"cancel", "events", "report"};
     struct json *links = json_value_new_object();
-    bool ok = links != NULL && show_link(links, "self", id, "") && show_link(links, "report", id, "/report");
+    bool ok = links != NULL && show_link(links, "self", id, "");
+
+    for (size_t i = 0; ok && i < sizeof routes / sizeof routes[0]; i++) {
+        char rest[16];
+
+        (void)snprintf(rest, sizeof rest, "/%s", routes[i]);
+        ok = show_link(links, routes[i], id, rest);
+    }
 
     return json_value_set(view, "links", links) && ok;
 }

@@ -1,5 +1,6 @@
 #include "common/job/job_queue_control.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/str.h"
@@ -54,6 +55,28 @@ enum err_code job_queue_cancel_parse(const struct redis_reply *reply, enum job_q
 
     *out = (enum job_queue_cancel)word;
     return rc;
+}
+
+void job_queue_idempotency_command(struct redis_command *command, const char *queue, const char *idempotency_hash)
+{
+    redis_command_init(command, "GET");
+    redis_command_add_format(command, "q:{%s}:idem:%s", queue, idempotency_hash);
+}
+
+enum err_code job_queue_idempotency_parse(const struct redis_reply *reply, const char *fingerprint,
+                                          enum job_queue_enqueued *out, char *id, struct err *err)
+{
+    const char *text = redis_reply_text(reply); /* "<id> <fingerprint>" */
+    enum err_code rc = redis_reply_check(reply, err);
+
+    *out = JOB_QUEUE_NEW;
+    if (rc != ERR_OK || text == NULL)
+        return rc;
+    if (strlen(text) < JOB_ID_BYTES || text[JOB_ID_BYTES - 1] != ' ')
+        return ERR_SET(err, ERR_REMOTE, "an idempotency key holds what is none");
+    *out = strcmp(text + JOB_ID_BYTES, fingerprint) == 0 ? JOB_QUEUE_REPLAY : JOB_QUEUE_MISMATCH;
+    (void)snprintf(id, JOB_ID_BYTES, "%s", text);
+    return ERR_OK;
 }
 
 void job_queue_pause_command(struct redis_command *command, const char *queue)

@@ -108,73 +108,6 @@ static enum err_code make_canonical(struct json **out, const struct json *docume
                                  : ERR_SET(err, ERR_NO_MEMORY, "no memory for a document");
 }
 
-enum err_code job_store_insert(struct job_store *store, const struct json *document, struct err *err)
-{
-    const char *id = json_value_get_text(document, "_id");
-    struct json *complete = NULL;
-    int64_t fence = 0;
-    enum err_code rc;
-
-    if (id == NULL || id[0] == '\0')
-        return ERR_SET(err, ERR_ARGUMENT, "a document needs an _id");
-    (void)json_value_get_int64(document, "fence", &fence);
-    rc = make_canonical(&complete, document, NULL, fence, err);
-    if (rc == ERR_OK)
-        rc = store->ops->insert(store->self, complete, err);
-    json_value_destroy(complete);
-    return rc;
-}
-
-enum err_code job_store_get(struct job_store *store, const char *id, struct json **out, struct err *err)
-{
-    *out = NULL;
-    return store->ops->get(store->self, id, out, err);
-}
-
-enum err_code job_store_update(struct job_store *store, const char *id, int64_t fence, const struct json *changes,
-                               bool *applied, struct err *err)
-{
-    struct json *complete = NULL;
-    enum err_code rc = make_canonical(&complete, changes, NULL, fence, err);
-
-    *applied = false;
-    if (rc == ERR_OK)
-        rc = store->ops->update(store->self, id, fence, complete, applied, err);
-    json_value_destroy(complete);
-    return rc;
-}
-
-enum err_code job_store_delete_accepted(struct job_store *store, const char *id, struct err *err)
-{
-    return store->ops->delete_accepted(store->self, id, err);
-}
-
-enum err_code job_store_put_report(struct job_store *store, const char *id, int64_t fence, const struct json *report,
-                                   bool *applied, struct err *err)
-{
-    struct json *complete = NULL;
-    enum err_code rc = make_canonical(&complete, report, id, fence, err);
-
-    *applied = false;
-    if (rc == ERR_OK)
-        rc = store->ops->put_report(store->self, id, fence, complete, applied, err);
-    json_value_destroy(complete);
-    return rc;
-}
-
-enum err_code job_store_get_report(struct job_store *store, const char *id, struct json **out, struct err *err)
-{
-    *out = NULL;
-    return store->ops->get_report(store->self, id, out, err);
-}
-
-enum err_code job_store_last_published(struct job_store *store, enum job_type type, const char *shop, struct json **out,
-                                       struct err *err)
-{
-    *out = NULL;
-    return store->ops->last_published(store->self, type, shop, out, err);
-}
-
 /* Copies of all in the form of the store; *out goes to destroy_all. */
 static enum err_code make_all_canonical(struct json ***out, const struct json *const *documents, size_t count,
                                         struct err *err)
@@ -215,18 +148,110 @@ enum err_code job_store_insert_many(struct job_store *store, const struct json *
     return rc;
 }
 
+enum err_code job_store_insert(struct job_store *store, const struct json *document, struct err *err)
+{
+    enum err_code result = ERR_OK;
+    enum err_code rc = job_store_insert_many(store, &document, 1, &result, err);
+
+    if (rc != ERR_OK || result == ERR_OK)
+        return rc;
+    return ERR_SET(err, result,
+                   result == ERR_EXISTS ? "the job store has such a document already"
+                                        : "the job store does not take this document");
+}
+
+enum err_code job_store_get(struct job_store *store, const char *id, struct json **out, struct err *err)
+{
+    *out = NULL;
+    return store->ops->get(store->self, id, out, err);
+}
+
+/* What an update of that fence may change, and nothing that a newer run has written. */
+static struct job_store_amendment amendment_of(const char *id, int64_t fence, const struct json *changes)
+{
+    return (struct job_store_amendment){.id = id, .fence_min = INT64_MIN, .fence_max = fence, .changes = changes};
+}
+
+enum err_code job_store_update(struct job_store *store, const char *id, int64_t fence, const struct json *changes,
+                               bool *applied, struct err *err)
+{
+    struct json *complete = NULL;
+    enum err_code rc = make_canonical(&complete, changes, NULL, fence, err);
+
+    *applied = false;
+    if (rc == ERR_OK) {
+        struct job_store_amendment amendment = amendment_of(id, fence, complete);
+
+        rc = store->ops->amend(store->self, &amendment, 1, applied, err);
+    }
+    json_value_destroy(complete);
+    return rc;
+}
+
+enum err_code job_store_update_many(struct job_store *store, const struct job_store_change *changes, size_t count,
+                                    struct err *err)
+{
+    struct json **copies = mem_zeroed(count, sizeof *copies);
+    struct job_store_amendment *amendments = mem_zeroed(count, sizeof *amendments);
+    bool applied = false;
+    enum err_code rc = ERR_OK;
+
+    if (copies == NULL || amendments == NULL)
+        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu updates", count);
+    for (size_t i = 0; rc == ERR_OK && i < count; i++) {
+        rc = make_canonical(&copies[i], changes[i].changes, NULL, changes[i].fence, err);
+        amendments[i] = amendment_of(changes[i].id, changes[i].fence, copies[i]);
+    }
+    if (rc == ERR_OK && count > 0)
+        rc = store->ops->amend(store->self, amendments, count, &applied, err);
+    free(amendments);
+    destroy_all(copies, count);
+    return rc;
+}
+
+enum err_code job_store_delete_accepted(struct job_store *store, const char *id, struct err *err)
+{
+    return store->ops->delete_accepted(store->self, id, err);
+}
+
+enum err_code job_store_put_report(struct job_store *store, const char *id, int64_t fence, const struct json *report,
+                                   bool *applied, struct err *err)
+{
+    struct json *complete = NULL;
+    enum err_code rc = make_canonical(&complete, report, id, fence, err);
+
+    *applied = false;
+    if (rc == ERR_OK)
+        rc = store->ops->put_report(store->self, id, fence, complete, applied, err);
+    json_value_destroy(complete);
+    return rc;
+}
+
+enum err_code job_store_get_report(struct job_store *store, const char *id, struct json **out, struct err *err)
+{
+    *out = NULL;
+    return store->ops->get_report(store->self, id, out, err);
+}
+
+enum err_code job_store_last_published(struct job_store *store, enum job_type type, const char *shop, struct json **out,
+                                       struct err *err)
+{
+    *out = NULL;
+    return store->ops->last_published(store->self, type, shop, out, err);
+}
+
 enum err_code job_store_request_cancel(struct job_store *store, const char *id, const char *reason, bool *applied,
                                        struct err *err)
 {
-    const struct job_store_match match = {.state = NULL, .fence = -1};
     struct json *changes = json_value_new_object();
+    struct job_store_amendment amendment = amendment_of(id, INT64_MAX, changes);
     enum err_code rc = ERR_OK;
 
     *applied = false;
     if (changes == NULL || !json_value_set_text(changes, "cancel", reason))
         rc = ERR_SET(err, ERR_NO_MEMORY, "no memory to cancel a job");
     if (rc == ERR_OK)
-        rc = store->ops->amend(store->self, id, &match, changes, applied, err);
+        rc = store->ops->amend(store->self, &amendment, 1, applied, err);
     json_value_destroy(changes);
     return rc;
 }
@@ -255,28 +280,40 @@ static struct json *make_reopening(const struct json *document, int64_t fence)
     return NULL;
 }
 
+/* What opens the document again, if it still is what it was then; ERR_EXISTS: its state forbids it. *changes is the
+ * caller's. */
+static enum err_code begin_reopening(struct job_store_amendment *out, struct json **changes,
+                                     const struct json *document, struct err *err)
+{
+    const char *state = json_value_get_text(document, "state");
+    int64_t fence = 0;
+
+    (void)json_value_get_int64(document, "fence", &fence);
+    if (state == NULL ||
+        (strcmp(state, job_state_name(JOB_DEAD)) != 0 && strcmp(state, job_state_name(JOB_CANCELLED)) != 0))
+        return ERR_SET(err, ERR_EXISTS, "job %s is %s: only a dead or cancelled one can be retried", out->id,
+                       state != NULL ? state : "in no state");
+    *changes = make_reopening(document, fence);
+    out->state = state;
+    out->fence_min = fence;
+    out->fence_max = fence;
+    out->changes = *changes;
+    return *changes != NULL ? ERR_OK : ERR_SET(err, ERR_NO_MEMORY, "no memory to retry a job");
+}
+
 enum err_code job_store_reopen(struct job_store *store, const char *id, struct json **out, struct err *err)
 {
     struct json *document = NULL;
     struct json *changes = NULL;
-    struct job_store_match match = {0};
+    struct job_store_amendment amendment = {.id = id};
     bool applied = false;
     enum err_code rc = job_store_get(store, id, &document, err);
 
     *out = NULL;
-    if (rc != ERR_OK)
-        return rc;
-    match.state = json_value_get_text(document, "state");
-    (void)json_value_get_int64(document, "fence", &match.fence);
-    if (match.state == NULL || (strcmp(match.state, job_state_name(JOB_DEAD)) != 0 &&
-                                strcmp(match.state, job_state_name(JOB_CANCELLED)) != 0)) {
-        rc = ERR_SET(err, ERR_EXISTS, "job %s is %s: only a dead or cancelled one can be retried", id,
-                     match.state != NULL ? match.state : "in no state");
-        goto done;
-    }
-    changes = make_reopening(document, match.fence);
-    rc = changes != NULL ? store->ops->amend(store->self, id, &match, changes, &applied, err)
-                         : ERR_SET(err, ERR_NO_MEMORY, "no memory to retry a job");
+    if (rc == ERR_OK)
+        rc = begin_reopening(&amendment, &changes, document, err);
+    if (rc == ERR_OK)
+        rc = store->ops->amend(store->self, &amendment, 1, &applied, err);
     if (rc == ERR_OK && !applied)
         rc = ERR_SET(err, ERR_EXISTS, "job %s was changed meanwhile", id);
     if (rc == ERR_OK && !json_value_merge(document, changes))
@@ -285,7 +322,6 @@ enum err_code job_store_reopen(struct job_store *store, const char *id, struct j
         *out = document;
         document = NULL;
     }
-done:
     json_value_destroy(changes);
     json_value_destroy(document);
     return rc;
@@ -323,14 +359,6 @@ enum err_code job_store_find(struct job_store *store, const struct job_store_fil
     if (rc == ERR_OK)
         rc = store->ops->find(store->self, filter, list, err);
     return give_list(out, list, rc);
-}
-
-enum err_code job_store_list(struct job_store *store, const char *state, const char *type, const char *before,
-                             int limit, struct json **out, struct err *err)
-{
-    const struct job_store_filter filter = {.state = state, .type = type, .before = before, .limit = limit};
-
-    return job_store_find(store, &filter, out, err);
 }
 
 enum err_code job_store_list_unfinished(struct job_store *store, int64_t created_before_ms, const char *after,

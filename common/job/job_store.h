@@ -31,7 +31,8 @@ enum err_code job_store_ping(struct job_store *store, struct err *err) MUST_CHEC
 enum err_code job_store_insert(struct job_store *store, const struct json *document, struct err *err) MUST_CHECK;
 
 /* Many at once, in one commit where the store can: results[i] is ERR_OK, ERR_EXISTS, or why document i is not there.
- * The call itself fails where none could be tried; then nothing is known to be stored. */
+ * The call itself fails where one of them is no document, and nothing is stored then, or where the store fails: then
+ * nothing is known to be stored. */
 enum err_code job_store_insert_many(struct job_store *store, const struct json *const *documents, size_t count,
                                     enum err_code *results, struct err *err) MUST_CHECK;
 
@@ -42,6 +43,16 @@ enum err_code job_store_get(struct job_store *store, const char *id, struct json
  * whether it did. */
 enum err_code job_store_update(struct job_store *store, const char *id, int64_t fence, const struct json *changes,
                                bool *applied, struct err *err) MUST_CHECK;
+
+/* Several such updates, in one commit where the store can; what does not apply stays as it is. Where it fails, some may
+ * be done. */
+struct job_store_change {
+    const char *id;
+    int64_t fence;
+    const struct json *changes;
+};
+enum err_code job_store_update_many(struct job_store *store, const struct job_store_change *changes, size_t count,
+                                    struct err *err) MUST_CHECK;
 
 /* Sets `cancel` where the state is not terminal; *applied tells whether it did. What re-enqueues the job honours it. */
 enum err_code job_store_request_cancel(struct job_store *store, const char *id, const char *reason, bool *applied,
@@ -66,11 +77,7 @@ enum err_code job_store_get_report(struct job_store *store, const char *id, stru
 enum err_code job_store_last_published(struct job_store *store, enum job_type type, const char *shop, struct json **out,
                                        struct err *err) MUST_CHECK;
 
-/* Newest first; state and type NULL for all; `before` an _id to go on behind, or NULL. *out: an array of documents. */
-enum err_code job_store_list(struct job_store *store, const char *state, const char *type, const char *before,
-                             int limit, struct json **out, struct err *err) MUST_CHECK;
-
-/* The same with more to choose by; NULL for any. */
+/* What to list; NULL for any. */
 struct job_store_filter {
     const char *state;
     const char *type;
@@ -78,6 +85,8 @@ struct job_store_filter {
     const char *before; /* an _id to go on behind */
     int limit;
 };
+
+/* Newest first. *out: an array of documents. */
 enum err_code job_store_find(struct job_store *store, const struct job_store_filter *filter, struct json **out,
                              struct err *err) MUST_CHECK;
 

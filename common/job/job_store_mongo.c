@@ -11,23 +11,6 @@
 
 enum { MOST_SUCCESSES = 10000 }; /* types times shops */
 
-static enum err_code mongo_insert(void *self, const struct json *document, struct err *err)
-{
-    struct job_store_mongo_session session;
-    bson_error_t error = {0};
-    bson_t *bson = NULL;
-    enum err_code rc = job_store_mongo_client_begin(&session, self, "jobs", err);
-
-    if (rc != ERR_OK)
-        return rc;
-    rc = job_store_mongo_to_bson(&bson, document, err);
-    if (rc == ERR_OK && !mongoc_collection_insert_one(session.collection, bson, NULL, NULL, &error))
-        rc = job_store_mongo_client_failed(&error, err);
-    bson_destroy(bson);
-    job_store_mongo_client_end(&session);
-    return rc;
-}
-
 /* All that the filter finds, appended to `list`. Takes filter and opts. */
 static enum err_code find_all(struct job_store_mongo_session *session, bson_t *filter, bson_t *opts, struct json *list,
                               struct err *err)
@@ -210,41 +193,19 @@ static int64_t reply_count(const bson_t *reply, const char *key)
     return bson_iter_init_find(&iter, reply, key) ? bson_iter_as_int64(&iter) : 0;
 }
 
+static bool has_elements(const bson_t *reply, const char *key)
+{
+    bson_iter_t iter;
+    bson_iter_t element;
+
+    return bson_iter_init_find(&iter, reply, key) && bson_iter_recurse(&iter, &element) && bson_iter_next(&element);
+}
+
 static void append_not_terminal(bson_t *filter)
 {
     BCON_APPEND(filter, "state", "{", "$nin", "[", BCON_UTF8(job_state_name(JOB_SUCCEEDED)),
                 BCON_UTF8(job_state_name(JOB_DEAD)), BCON_UTF8(job_state_name(JOB_CANCELLED)),
                 BCON_UTF8(job_state_name(JOB_SUPERSEDED)), "]", "}");
-}
-
-/* Sets members of the one document that the filter, which is taken, finds. */
-static enum err_code set_members(struct job_store_mongo_client *client, bson_t *filter, const struct json *changes,
-                                 bool *applied, struct err *err)
-{
-    struct job_store_mongo_session session;
-    bson_error_t error = {0};
-    bson_t *set = NULL;
-    bson_t *update = NULL;
-    bson_t reply;
-    enum err_code rc = job_store_mongo_client_begin(&session, client, "jobs", err);
-
-    if (rc != ERR_OK) {
-        bson_destroy(filter);
-        return rc;
-    }
-    rc = job_store_mongo_to_bson(&set, changes, err);
-    if (rc == ERR_OK) {
-        update = BCON_NEW("$set", BCON_DOCUMENT(set));
-        if (!mongoc_collection_update_one(session.collection, filter, update, NULL, &reply, &error))
-            rc = job_store_mongo_client_failed(&error, err);
-        *applied = rc == ERR_OK && reply_count(&reply, "matchedCount") > 0;
-        bson_destroy(&reply);
-    }
-    bson_destroy(update);
-    bson_destroy(set);
-    bson_destroy(filter);
-    job_store_mongo_client_end(&session);
-    return rc;
 }
 
 /* {_id, fence: {$lte: fence}} */
@@ -253,33 +214,79 @@ static bson_t *fenced_filter(const char *id, int64_t fence)
     return BCON_NEW("_id", BCON_UTF8(id), "fence", "{", "$lte", BCON_INT64(fence), "}");
 }
 
-static enum err_code mongo_update(void *self, const char *id, int64_t fence, const struct json *changes, bool *applied,
-                                  struct err *err)
+static bson_t *amendment_filter(const struct job_store_amendment *amendment)
 {
-    bson_t *filter = fenced_filter(id, fence);
+    bson_t *filter = fenced_filter(amendment->id, amendment->fence_max);
 
-    append_not_terminal(filter);
-    return set_members(self, filter, changes, applied, err);
-}
-
-static enum err_code mongo_amend(void *self, const char *id, const struct job_store_match *match,
-                                 const struct json *changes, bool *applied, struct err *err)
-{
-    bson_t *filter = BCON_NEW("_id", BCON_UTF8(id));
-
-    if (match->fence >= 0)
-        BCON_APPEND(filter, "fence", BCON_INT64(match->fence));
-    if (match->state != NULL)
-        BCON_APPEND(filter, "state", BCON_UTF8(match->state));
+    if (amendment->fence_min == amendment->fence_max) {
+        bson_destroy(filter);
+        filter = BCON_NEW("_id", BCON_UTF8(amendment->id), "fence", BCON_INT64(amendment->fence_max));
+    }
+    if (amendment->state != NULL)
+        BCON_APPEND(filter, "state", BCON_UTF8(amendment->state));
     else
         append_not_terminal(filter);
-    return set_members(self, filter, changes, applied, err);
+    return filter;
 }
 
-/* writeErrors of a reply: a duplicate is the document's own matter, all else fails the call. */
+/* {$set: changes} */
+static enum err_code make_update(bson_t **out, const struct json *changes, struct err *err)
+{
+    bson_t *set = NULL;
+    enum err_code rc = job_store_mongo_to_bson(&set, changes, err);
+
+    *out = rc == ERR_OK ? BCON_NEW("$set", BCON_DOCUMENT(set)) : NULL;
+    bson_destroy(set);
+    return rc;
+}
+
+static enum err_code append_amendment(mongoc_bulk_operation_t *bulk, const struct job_store_amendment *amendment,
+                                      struct err *err)
+{
+    bson_t *filter = amendment_filter(amendment);
+    bson_t *update = NULL;
+    bson_error_t error = {0};
+    enum err_code rc = make_update(&update, amendment->changes, err);
+
+    if (rc == ERR_OK && !mongoc_bulk_operation_update_one_with_opts(bulk, filter, update, NULL, &error))
+        rc = job_store_mongo_client_failed(&error, err);
+    bson_destroy(update);
+    bson_destroy(filter);
+    return rc;
+}
+
+/* One command, whose statements the server takes each for itself. */
+static enum err_code mongo_amend(void *self, const struct job_store_amendment *amendments, size_t count, bool *applied,
+                                 struct err *err)
+{
+    struct job_store_mongo_session session;
+    mongoc_bulk_operation_t *bulk;
+    bson_error_t error = {0};
+    bson_t *opts;
+    bson_t reply;
+    enum err_code rc = job_store_mongo_client_begin(&session, self, "jobs", err);
+
+    if (rc != ERR_OK)
+        return rc;
+    opts = BCON_NEW("ordered", BCON_BOOL(false));
+    bulk = mongoc_collection_create_bulk_operation_with_opts(session.collection, opts);
+    for (size_t i = 0; rc == ERR_OK && i < count; i++)
+        rc = append_amendment(bulk, &amendments[i], err);
+    if (rc == ERR_OK) {
+        if (mongoc_bulk_operation_execute(bulk, &reply, &error) == 0)
+            rc = job_store_mongo_client_failed(&error, err);
+        *applied = rc == ERR_OK && reply_count(&reply, "nMatched") > 0;
+        bson_destroy(&reply);
+    }
+    mongoc_bulk_operation_destroy(bulk);
+    bson_destroy(opts);
+    job_store_mongo_client_end(&session);
+    return rc;
+}
+
+/* What the server says of each document that it did not take. */
 static enum err_code read_write_errors(const bson_t *reply, size_t count, enum err_code *results, struct err *err)
 {
-    enum { DUPLICATE_KEY = 11000 };
     struct json *answer = NULL;
     const struct json *errors;
     enum err_code rc = job_store_mongo_from_bson(&answer, reply, err);
@@ -287,19 +294,34 @@ static enum err_code read_write_errors(const bson_t *reply, size_t count, enum e
     if (rc != ERR_OK)
         return rc;
     errors = json_value_get(answer, "writeErrors");
-    for (size_t i = 0; rc == ERR_OK && i < json_value_count(errors); i++) {
+    for (size_t i = 0; i < json_value_count(errors); i++) {
         int64_t index = -1;
         int64_t code = 0;
 
         (void)json_value_get_int64(json_value_at(errors, i), "index", &index);
         (void)json_value_get_int64(json_value_at(errors, i), "code", &code);
-        if (code == DUPLICATE_KEY && index >= 0 && (size_t)index < count)
-            results[index] = ERR_EXISTS;
-        else
-            rc = ERR_SET(err, ERR_REMOTE, "document %lld of %zu was refused with code %lld", (long long)index, count,
-                         (long long)code);
+        if (index >= 0 && (size_t)index < count)
+            results[index] = job_store_mongo_client_code((uint32_t)code);
     }
     json_value_destroy(answer);
+    return ERR_OK;
+}
+
+/* Each document is taken for itself. Where the majority does not follow, none is known to be safe. */
+static enum err_code insert_bsons(struct job_store_mongo_session *session, const bson_t **bsons, size_t count,
+                                  enum err_code *results, struct err *err)
+{
+    bson_t *opts = BCON_NEW("ordered", BCON_BOOL(false));
+    bson_error_t error = {0};
+    bson_t reply;
+    enum err_code rc = ERR_OK;
+
+    if (!mongoc_collection_insert_many(session->collection, bsons, count, opts, &reply, &error))
+        rc = has_elements(&reply, "writeErrors") && !has_elements(&reply, "writeConcernErrors")
+                 ? read_write_errors(&reply, count, results, err)
+                 : job_store_mongo_client_failed(&error, err);
+    bson_destroy(&reply);
+    bson_destroy(opts);
     return rc;
 }
 
@@ -307,37 +329,25 @@ static enum err_code mongo_insert_many(void *self, const struct json *const *doc
                                        enum err_code *results, struct err *err)
 {
     struct job_store_mongo_session session;
-    bson_error_t error = {0};
     bson_t **bsons = mem_zeroed(count, sizeof(bson_t *));
     const bson_t **borrowed = mem_zeroed(count, sizeof(const bson_t *));
-    bson_t *opts = NULL;
-    bson_t reply;
-    enum err_code rc = bsons != NULL && borrowed != NULL
-                           ? job_store_mongo_client_begin(&session, self, "jobs", err)
-                           : ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu documents", count);
+    enum err_code rc =
+        bsons != NULL && borrowed != NULL ? ERR_OK : ERR_SET(err, ERR_NO_MEMORY, "no memory for a batch");
 
-    if (rc != ERR_OK) {
-        free(borrowed);
-        free(bsons);
-        return rc;
-    }
     for (size_t i = 0; rc == ERR_OK && i < count; i++) {
         rc = job_store_mongo_to_bson(&bsons[i], documents[i], err);
         borrowed[i] = bsons[i];
     }
+    if (rc == ERR_OK)
+        rc = job_store_mongo_client_begin(&session, self, "jobs", err);
     if (rc == ERR_OK) {
-        opts = BCON_NEW("ordered", BCON_BOOL(false));
-        if (!mongoc_collection_insert_many(session.collection, borrowed, count, opts, &reply, &error))
-            rc = job_store_mongo_client_is_duplicate(&error) ? read_write_errors(&reply, count, results, err)
-                                                             : job_store_mongo_client_failed(&error, err);
-        bson_destroy(&reply);
+        rc = insert_bsons(&session, borrowed, count, results, err);
+        job_store_mongo_client_end(&session);
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; bsons != NULL && i < count; i++)
         bson_destroy(bsons[i]);
     free(borrowed);
     free(bsons);
-    bson_destroy(opts);
-    job_store_mongo_client_end(&session);
     return rc;
 }
 
@@ -410,15 +420,13 @@ static const struct job_store_ops mongo_ops = {
     .kind = "mongodb",
     .close = mongo_close,
     .ping = mongo_ping,
-    .insert = mongo_insert,
+    .insert_many = mongo_insert_many,
     .get = mongo_get,
-    .update = mongo_update,
+    .amend = mongo_amend,
     .delete_accepted = mongo_delete_accepted,
     .put_report = mongo_put_report,
     .get_report = mongo_get_report,
     .last_published = mongo_last_published,
-    .insert_many = mongo_insert_many,
-    .amend = mongo_amend,
     .find = mongo_find,
     .list_unfinished = mongo_list_unfinished,
     .last_successes = mongo_last_successes,

@@ -45,19 +45,30 @@ bool job_store_mongo_client_is_duplicate(const bson_error_t *error)
     return error->domain == MONGOC_ERROR_SERVER && error->code == CODE_DUPLICATE_KEY;
 }
 
+enum err_code job_store_mongo_client_code(uint32_t code)
+{
+    if (code == CODE_DUPLICATE_KEY)
+        return ERR_EXISTS;
+    if (IS_AMONG(code, refused_codes))
+        return ERR_CONFIG;
+    return IS_AMONG(code, passing_codes) ? ERR_UNAVAILABLE : ERR_REMOTE;
+}
+
 enum err_code job_store_mongo_client_failed(const bson_error_t *error, struct err *err)
 {
-    bool by_server = error->domain == MONGOC_ERROR_SERVER || error->domain == MONGOC_ERROR_WRITE_CONCERN;
+    enum err_code code = ERR_UNAVAILABLE;
 
-    if (job_store_mongo_client_is_duplicate(error))
-        return ERR_SET(err, ERR_EXISTS, "the job store has such a document already");
-    if ((by_server && IS_AMONG(error->code, refused_codes)) ||
-        (error->domain == MONGOC_ERROR_CLIENT && error->code == MONGOC_ERROR_CLIENT_AUTHENTICATE))
-        return ERR_SET(err, ERR_CONFIG, "the job store refuses these credentials: %s", error->message);
-    if ((by_server && !IS_AMONG(error->code, passing_codes)) || error->domain == MONGOC_ERROR_BSON ||
-        error->domain == MONGOC_ERROR_COMMAND)
-        return ERR_SET(err, ERR_REMOTE, "the job store: %s", error->message);
-    return ERR_SET(err, ERR_UNAVAILABLE, "the job store: %s", error->message);
+    if (error->domain == MONGOC_ERROR_SERVER || error->domain == MONGOC_ERROR_WRITE_CONCERN)
+        code = job_store_mongo_client_code(error->code);
+    else if (error->domain == MONGOC_ERROR_CLIENT && error->code == MONGOC_ERROR_CLIENT_AUTHENTICATE)
+        code = ERR_CONFIG;
+    else if (error->domain == MONGOC_ERROR_BSON || error->domain == MONGOC_ERROR_COMMAND)
+        code = ERR_REMOTE;
+    if (code == ERR_EXISTS)
+        return ERR_SET(err, code, "the job store has such a document already");
+    if (code == ERR_CONFIG)
+        return ERR_SET(err, code, "the job store refuses these credentials: %s", error->message);
+    return ERR_SET(err, code, "the job store: %s", error->message);
 }
 
 /* A collection's indexes, up to where the seconds that its documents live belong. */

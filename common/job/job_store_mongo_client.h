@@ -36,7 +36,10 @@ bool job_store_mongo_client_command(const struct job_store_mongo_session *sessio
 
 bool job_store_mongo_client_is_duplicate(const bson_error_t *error);
 
-/* Sets *err by the driver's error: ERR_EXISTS, ERR_CONFIG (credentials), ERR_UNAVAILABLE, ERR_REMOTE (for good). */
+/* What a server's error code means: ERR_EXISTS, ERR_CONFIG (credentials), ERR_UNAVAILABLE, ERR_REMOTE (for good). */
+enum err_code job_store_mongo_client_code(uint32_t code);
+
+/* Sets *err by the driver's error, with one of these. */
 enum err_code job_store_mongo_client_failed(const bson_error_t *error, struct err *err);
 
 #endif

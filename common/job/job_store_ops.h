@@ -7,33 +7,33 @@
 
 #include "common/job/job_store.h"
 
-/* Which document may be amended. */
-struct job_store_match {
+/* Members to set in the one document of that id, if it is in that state and has a fence of these. */
+struct job_store_amendment {
+    const char *id;
     const char *state; /* NULL: any that is not terminal */
-    int64_t fence;     /* exactly; -1: any */
+    int64_t fence_min;
+    int64_t fence_max;
+    const struct json *changes;
 };
 
 struct job_store_ops {
     const char *kind;
     void (*close)(void *self);
     enum err_code (*ping)(void *self, struct err *err);
-    enum err_code (*insert)(void *self, const struct json *document, struct err *err);
+    /* results[i] are ERR_OK before */
+    enum err_code (*insert_many)(void *self, const struct json *const *documents, size_t count, enum err_code *results,
+                                 struct err *err);
     enum err_code (*get)(void *self, const char *id, struct json **out, struct err *err);
-    /* changes and report hold the fence too */
-    enum err_code (*update)(void *self, const char *id, int64_t fence, const struct json *changes, bool *applied,
-                            struct err *err);
+    /* *applied tells of a single one */
+    enum err_code (*amend)(void *self, const struct job_store_amendment *amendments, size_t count, bool *applied,
+                           struct err *err);
     enum err_code (*delete_accepted)(void *self, const char *id, struct err *err);
+    /* the report holds the fence too */
     enum err_code (*put_report)(void *self, const char *id, int64_t fence, const struct json *report, bool *applied,
                                 struct err *err);
     enum err_code (*get_report)(void *self, const char *id, struct json **out, struct err *err);
     enum err_code (*last_published)(void *self, enum job_type type, const char *shop, struct json **out,
                                     struct err *err);
-    /* results[i]: ERR_OK or ERR_EXISTS; what fails otherwise fails all */
-    enum err_code (*insert_many)(void *self, const struct json *const *documents, size_t count, enum err_code *results,
-                                 struct err *err);
-    /* Sets members where the document matches. */
-    enum err_code (*amend)(void *self, const char *id, const struct job_store_match *match, const struct json *changes,
-                           bool *applied, struct err *err);
     /* append to `list` */
     enum err_code (*find)(void *self, const struct job_store_filter *filter, struct json *list, struct err *err);
     enum err_code (*list_unfinished)(void *self, const char *created_before, const char *after, int limit,

@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/job/job_store_ops.h"
+#include "common/job/job_store_sqlite_search.h"
 #include "common/job/job_store_sqlite_statement.h"
 
 enum { BUSY_TIMEOUT_MS = 10000, ASK_AGAIN_MS = 10 };
@@ -80,39 +81,6 @@ static enum err_code sweep(struct sqlite_store *store, struct err *err)
     return rc;
 }
 
-static enum err_code insert_document(struct sqlite_store *store, const struct json *document, const char *text,
-                                     struct err *err)
-{
-    struct job_store_sqlite_statement statement;
-    enum err_code rc =
-        job_store_sqlite_statement_prepare(&statement, store->db, "INSERT INTO jobs VALUES(?,?,?,?,?,?)", err);
-
-    job_store_sqlite_statement_bind_text(&statement, text_of(document, "_id"));
-    job_store_sqlite_statement_bind_text(&statement, text_of(document, "state"));
-    job_store_sqlite_statement_bind_text(&statement, text_of(document, "type"));
-    job_store_sqlite_statement_bind_text(&statement, text_of(document, "created_at"));
-    job_store_sqlite_statement_bind_int(&statement, fence_of(document));
-    job_store_sqlite_statement_bind_text(&statement, text);
-    return job_store_sqlite_statement_finish(&statement, rc, err);
-}
-
-static enum err_code sqlite_insert(void *self, const struct json *document, struct err *err)
-{
-    struct sqlite_store *store = self;
-    char *text = json_value_print(document, false, 0);
-    enum err_code rc;
-
-    if (text == NULL)
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory for a document");
-    (void)pthread_mutex_lock(&store->lock);
-    rc = insert_document(store, document, text, err);
-    if (rc == ERR_OK)
-        (void)sweep(store, NULL); /* the document is there all the same */
-    (void)pthread_mutex_unlock(&store->lock);
-    free(text);
-    return rc;
-}
-
 static enum err_code find_by_id(struct sqlite_store *store, const char *sql, const char *what, const char *id,
                                 struct json **out, struct err *err)
 {
@@ -144,65 +112,6 @@ static enum err_code sqlite_get_report(void *self, const char *id, struct json *
     return get_by_id(self, "SELECT document FROM reports WHERE id=?", "report", id, out, err);
 }
 
-static enum err_code rewrite_document(struct sqlite_store *store, const char *id, const struct json *document,
-                                      struct err *err)
-{
-    struct job_store_sqlite_statement statement;
-    char *text = json_value_print(document, false, 0);
-    enum err_code rc;
-
-    if (text == NULL)
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory for a document");
-    rc = job_store_sqlite_statement_prepare(&statement, store->db,
-                                            "UPDATE jobs SET state=?, fence=?, document=? WHERE id=?", err);
-    job_store_sqlite_statement_bind_text(&statement, text_of(document, "state"));
-    job_store_sqlite_statement_bind_int(&statement, fence_of(document));
-    job_store_sqlite_statement_bind_text(&statement, text);
-    job_store_sqlite_statement_bind_text(&statement, id);
-    rc = job_store_sqlite_statement_finish(&statement, rc, err);
-    free(text);
-    return rc;
-}
-
-/* Within a transaction; a document that is gone is not applied to. */
-static enum err_code amend_document(struct sqlite_store *store, const char *id, const struct job_store_match *match,
-                                    const struct json *changes, bool *applied, struct err *err)
-{
-    struct json *document = NULL;
-    enum err_code rc = find_by_id(store, "SELECT document FROM jobs WHERE id=?", "job", id, &document, err);
-    bool matches =
-        rc == ERR_OK && (match->fence < 0 || fence_of(document) == match->fence) &&
-        (match->state == NULL ? !is_terminal(document) : strcmp(text_of(document, "state"), match->state) == 0);
-
-    if (matches && !json_value_merge(document, changes))
-        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for a document");
-    if (matches && rc == ERR_OK)
-        rc = rewrite_document(store, id, document, err);
-    *applied = matches && rc == ERR_OK;
-    json_value_destroy(document);
-    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
-}
-
-/* Within a transaction. */
-static enum err_code update_document(struct sqlite_store *store, const char *id, int64_t fence,
-                                     const struct json *changes, bool *applied, struct err *err)
-{
-    struct json *document = NULL;
-    enum err_code rc = find_by_id(store, "SELECT document FROM jobs WHERE id=?", "job", id, &document, err);
-
-    if (rc == ERR_NOT_FOUND)
-        return ERR_OK;
-    if (rc == ERR_OK && fence_of(document) <= fence && !is_terminal(document)) {
-        if (!json_value_merge(document, changes))
-            rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for a document");
-        else
-            rc = rewrite_document(store, id, document, err);
-        *applied = rc == ERR_OK;
-    }
-    json_value_destroy(document);
-    return rc;
-}
-
 /* COMMIT, or ROLLBACK where rc says so; other processes wait for the write lock, not this one for theirs midway. */
 static enum err_code end_transaction(struct sqlite_store *store, enum err_code rc, struct err *err)
 {
@@ -213,49 +122,40 @@ static enum err_code end_transaction(struct sqlite_store *store, enum err_code r
     return rc;
 }
 
-static enum err_code sqlite_update(void *self, const char *id, int64_t fence, const struct json *changes, bool *applied,
-                                   struct err *err)
+static enum err_code insert_document(struct job_store_sqlite_statement *statement, const struct json *document,
+                                     struct err *err)
 {
-    struct sqlite_store *store = self;
+    char *text = json_value_print(document, false, 0);
     enum err_code rc;
 
-    (void)pthread_mutex_lock(&store->lock);
-    rc = job_store_sqlite_statement_run(store->db, "BEGIN IMMEDIATE", err);
-    if (rc == ERR_OK)
-        rc = end_transaction(store, update_document(store, id, fence, changes, applied, err), err);
-    (void)pthread_mutex_unlock(&store->lock);
-    *applied = *applied && rc == ERR_OK;
+    if (text == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for a document");
+    job_store_sqlite_statement_bind_text(statement, text_of(document, "_id"));
+    job_store_sqlite_statement_bind_text(statement, text_of(document, "state"));
+    job_store_sqlite_statement_bind_text(statement, text_of(document, "type"));
+    job_store_sqlite_statement_bind_text(statement, text_of(document, "created_at"));
+    job_store_sqlite_statement_bind_int(statement, fence_of(document));
+    job_store_sqlite_statement_bind_text(statement, text);
+    rc = job_store_sqlite_statement_repeat(statement, err);
+    free(text);
     return rc;
 }
 
-static enum err_code sqlite_amend(void *self, const char *id, const struct job_store_match *match,
-                                  const struct json *changes, bool *applied, struct err *err)
-{
-    struct sqlite_store *store = self;
-    enum err_code rc;
-
-    (void)pthread_mutex_lock(&store->lock);
-    rc = job_store_sqlite_statement_run(store->db, "BEGIN IMMEDIATE", err);
-    if (rc == ERR_OK)
-        rc = end_transaction(store, amend_document(store, id, match, changes, applied, err), err);
-    (void)pthread_mutex_unlock(&store->lock);
-    *applied = *applied && rc == ERR_OK;
-    return rc;
-}
-
+/* Within a transaction. What is wrong with one document alone is its result; anything else ends it all. */
 static enum err_code insert_all(struct sqlite_store *store, const struct json *const *documents, size_t count,
                                 enum err_code *results, struct err *err)
 {
-    for (size_t i = 0; i < count; i++) {
-        char *text = json_value_print(documents[i], false, 0);
+    struct job_store_sqlite_statement statement;
+    enum err_code rc =
+        job_store_sqlite_statement_prepare(&statement, store->db, "INSERT INTO jobs VALUES(?,?,?,?,?,?)", err);
 
-        results[i] = text != NULL ? insert_document(store, documents[i], text, err)
-                                  : ERR_SET(err, ERR_NO_MEMORY, "no memory for a document");
-        free(text);
-        if (results[i] != ERR_OK && results[i] != ERR_EXISTS)
-            return results[i];
+    for (size_t i = 0; rc == ERR_OK && i < count; i++) {
+        results[i] = insert_document(&statement, documents[i], err);
+        if (results[i] != ERR_EXISTS && results[i] != ERR_TOO_LARGE)
+            rc = results[i];
     }
-    return ERR_OK;
+    job_store_sqlite_statement_fini(&statement);
+    return rc;
 }
 
 static enum err_code sqlite_insert_many(void *self, const struct json *const *documents, size_t count,
@@ -271,6 +171,95 @@ static enum err_code sqlite_insert_many(void *self, const struct json *const *do
     if (rc == ERR_OK)
         (void)sweep(store, NULL); /* the documents are there all the same */
     (void)pthread_mutex_unlock(&store->lock);
+    return rc;
+}
+
+/* Of both statements of an amendment. */
+struct amender {
+    struct job_store_sqlite_statement read;
+    struct job_store_sqlite_statement write;
+};
+
+static enum err_code prepare_amender(struct amender *amender, struct sqlite_store *store, struct err *err)
+{
+    enum err_code rc =
+        job_store_sqlite_statement_prepare(&amender->read, store->db, "SELECT document FROM jobs WHERE id=?", err);
+
+    return rc != ERR_OK
+               ? rc
+               : job_store_sqlite_statement_prepare(&amender->write, store->db,
+                                                    "UPDATE jobs SET state=?, fence=?, document=? WHERE id=?", err);
+}
+
+static enum err_code rewrite_document(struct job_store_sqlite_statement *statement, const char *id,
+                                      const struct json *document, struct err *err)
+{
+    char *text = json_value_print(document, false, 0);
+    enum err_code rc;
+
+    if (text == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for a document");
+    job_store_sqlite_statement_bind_text(statement, text_of(document, "state"));
+    job_store_sqlite_statement_bind_int(statement, fence_of(document));
+    job_store_sqlite_statement_bind_text(statement, text);
+    job_store_sqlite_statement_bind_text(statement, id);
+    rc = job_store_sqlite_statement_repeat(statement, err);
+    free(text);
+    return rc;
+}
+
+static bool may_amend(const struct job_store_amendment *amendment, const struct json *document)
+{
+    int64_t fence = fence_of(document);
+
+    return fence >= amendment->fence_min && fence <= amendment->fence_max &&
+           (amendment->state != NULL ? strcmp(text_of(document, "state"), amendment->state) == 0
+                                     : !is_terminal(document));
+}
+
+/* Within a transaction; a document that is gone is not applied to. */
+static enum err_code amend_document(struct amender *amender, const struct job_store_amendment *amendment, bool *applied,
+                                    struct err *err)
+{
+    struct json *document = NULL;
+    enum err_code rc;
+
+    job_store_sqlite_statement_bind_text(&amender->read, amendment->id);
+    rc = job_store_sqlite_statement_repeat_read(&amender->read, &document, err);
+    *applied = document != NULL && may_amend(amendment, document);
+    if (*applied && !json_value_merge(document, amendment->changes))
+        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for a document");
+    if (*applied && rc == ERR_OK)
+        rc = rewrite_document(&amender->write, amendment->id, document, err);
+    json_value_destroy(document);
+    return rc;
+}
+
+static enum err_code amend_all(struct sqlite_store *store, const struct job_store_amendment *amendments, size_t count,
+                               bool *applied, struct err *err)
+{
+    struct amender amender = {0};
+    enum err_code rc = prepare_amender(&amender, store, err);
+
+    for (size_t i = 0; rc == ERR_OK && i < count; i++)
+        rc = amend_document(&amender, &amendments[i], applied, err);
+    job_store_sqlite_statement_fini(&amender.read);
+    job_store_sqlite_statement_fini(&amender.write);
+    return rc;
+}
+
+static enum err_code sqlite_amend(void *self, const struct job_store_amendment *amendments, size_t count, bool *applied,
+                                  struct err *err)
+{
+    struct sqlite_store *store = self;
+    enum err_code rc;
+
+    (void)pthread_mutex_lock(&store->lock);
+    rc = job_store_sqlite_statement_run(store->db, "BEGIN IMMEDIATE", err);
+    if (rc == ERR_OK)
+        rc = end_transaction(store, amend_all(store, amendments, count, applied, err), err);
+    (void)pthread_mutex_unlock(&store->lock);
+    *applied = *applied && rc == ERR_OK;
     return rc;
 }
 
@@ -348,69 +337,38 @@ static enum err_code sqlite_last_published(void *self, enum job_type type, const
     return rc;
 }
 
-/* The documents that a statement gives, under the lock; its values are bound. */
-static enum err_code append_all(struct sqlite_store *store, struct job_store_sqlite_statement *statement,
-                                enum err_code rc, struct json *list, struct err *err)
-{
-    rc = job_store_sqlite_statement_read_all(statement, rc, list, err);
-    (void)pthread_mutex_unlock(&store->lock);
-    return rc;
-}
-
 static enum err_code sqlite_find(void *self, const struct job_store_filter *filter, struct json *list, struct err *err)
 {
     struct sqlite_store *store = self;
-    struct job_store_sqlite_statement statement;
     enum err_code rc;
 
     (void)pthread_mutex_lock(&store->lock);
-    rc = job_store_sqlite_statement_prepare(
-        &statement, store->db,
-        "SELECT document FROM jobs WHERE (?1 IS NULL OR state=?1) AND (?2 IS NULL OR type=?2)"
-        " AND (?3 IS NULL OR id<?3) AND (?4 IS NULL OR json_extract(document,'$.namespace')=?4)"
-        " ORDER BY id DESC LIMIT ?5",
-        err);
-    job_store_sqlite_statement_bind_text(&statement, filter->state);
-    job_store_sqlite_statement_bind_text(&statement, filter->type);
-    job_store_sqlite_statement_bind_text(&statement, filter->before);
-    job_store_sqlite_statement_bind_text(&statement, filter->shop);
-    job_store_sqlite_statement_bind_int(&statement, filter->limit);
-    return append_all(store, &statement, rc, list, err);
+    rc = job_store_sqlite_search_find(store->db, filter, list, err);
+    (void)pthread_mutex_unlock(&store->lock);
+    return rc;
 }
 
 static enum err_code sqlite_list_unfinished(void *self, const char *created_before, const char *after, int limit,
                                             struct json *list, struct err *err)
 {
     struct sqlite_store *store = self;
-    struct job_store_sqlite_statement statement;
     enum err_code rc;
 
     (void)pthread_mutex_lock(&store->lock);
-    rc = job_store_sqlite_statement_prepare(
-        &statement, store->db,
-        "SELECT document FROM jobs WHERE state IN ('accepted','scheduled','queued','running','retrying')"
-        " AND created_at<?1 AND (?2 IS NULL OR id>?2) ORDER BY id LIMIT ?3",
-        err);
-    job_store_sqlite_statement_bind_text(&statement, created_before);
-    job_store_sqlite_statement_bind_text(&statement, after);
-    job_store_sqlite_statement_bind_int(&statement, limit);
-    return append_all(store, &statement, rc, list, err);
+    rc = job_store_sqlite_search_unfinished(store->db, created_before, after, limit, list, err);
+    (void)pthread_mutex_unlock(&store->lock);
+    return rc;
 }
 
 static enum err_code sqlite_last_successes(void *self, struct json *list, struct err *err)
 {
     struct sqlite_store *store = self;
-    struct job_store_sqlite_statement statement;
     enum err_code rc;
 
     (void)pthread_mutex_lock(&store->lock);
-    rc = job_store_sqlite_statement_prepare(
-        &statement, store->db,
-        "SELECT json_object('type',type,'namespace',json_extract(document,'$.namespace'),"
-        "'finished_at',max(json_extract(document,'$.finished_at'))) FROM jobs WHERE state='succeeded'"
-        " GROUP BY type,json_extract(document,'$.namespace') ORDER BY 1",
-        err);
-    return append_all(store, &statement, rc, list, err);
+    rc = job_store_sqlite_search_successes(store->db, list, err);
+    (void)pthread_mutex_unlock(&store->lock);
+    return rc;
 }
 
 static enum err_code sqlite_ping(void *self, struct err *err)
@@ -437,15 +395,13 @@ static const struct job_store_ops sqlite_ops = {
     .kind = "sqlite",
     .close = sqlite_close,
     .ping = sqlite_ping,
-    .insert = sqlite_insert,
+    .insert_many = sqlite_insert_many,
     .get = sqlite_get,
-    .update = sqlite_update,
+    .amend = sqlite_amend,
     .delete_accepted = sqlite_delete_accepted,
     .put_report = sqlite_put_report,
     .get_report = sqlite_get_report,
     .last_published = sqlite_last_published,
-    .insert_many = sqlite_insert_many,
-    .amend = sqlite_amend,
     .find = sqlite_find,
     .list_unfinished = sqlite_list_unfinished,
     .last_successes = sqlite_last_successes,

@@ -104,3 +104,39 @@ enum err_code job_store_sqlite_statement_read_all(struct job_store_sqlite_statem
     (void)sqlite3_finalize(statement->handle);
     return rc;
 }
+
+static void take_values_off(struct job_store_sqlite_statement *statement)
+{
+    (void)sqlite3_reset(statement->handle); /* tells the failure of the step again */
+    (void)sqlite3_clear_bindings(statement->handle);
+    statement->bound = 0;
+    statement->failed = false;
+}
+
+enum err_code job_store_sqlite_statement_repeat(struct job_store_sqlite_statement *statement, struct err *err)
+{
+    bool row;
+    enum err_code rc = step(statement, &row, err);
+
+    take_values_off(statement);
+    return rc;
+}
+
+enum err_code job_store_sqlite_statement_repeat_read(struct job_store_sqlite_statement *statement, struct json **out,
+                                                     struct err *err)
+{
+    bool row = false;
+    enum err_code rc = step(statement, &row, err);
+
+    *out = NULL;
+    if (rc == ERR_OK && row)
+        rc = parse_column(statement, out, err);
+    take_values_off(statement);
+    return rc;
+}
+
+void job_store_sqlite_statement_fini(struct job_store_sqlite_statement *statement)
+{
+    (void)sqlite3_finalize(statement->handle);
+    statement->handle = NULL;
+}

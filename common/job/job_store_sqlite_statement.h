@@ -1,6 +1,7 @@
 /*
  * One prepared statement of SQLite, from its text to its rows: prepare, bind the values in their order, then one of
- * finish, read_one and read_all, which also frees it. These three take what prepare answered and hand it on.
+ * finish, read_one and read_all, which also frees it. These three take what prepare answered and hand it on. Or, for
+ * many values: repeat after each binding of all values, and fini at the end.
  */
 #ifndef COMMON_JOB_JOB_STORE_SQLITE_STATEMENT_H
 #define COMMON_JOB_JOB_STORE_SQLITE_STATEMENT_H
@@ -39,5 +40,14 @@ enum err_code job_store_sqlite_statement_read_one(struct job_store_sqlite_statem
 /* The documents of all rows, appended to `list`. */
 enum err_code job_store_sqlite_statement_read_all(struct job_store_sqlite_statement *statement, enum err_code rc,
                                                   struct json *list, struct err *err) MUST_CHECK;
+
+/* Runs it with the values that are bound, and takes them off. repeat: it gives no rows; errors as of finish, and
+ * ERR_TOO_LARGE where a value does not go in. repeat_read: *out is the document in the first column of its row, NULL
+ * where there is none. */
+enum err_code job_store_sqlite_statement_repeat(struct job_store_sqlite_statement *statement,
+                                                struct err *err) MUST_CHECK;
+enum err_code job_store_sqlite_statement_repeat_read(struct job_store_sqlite_statement *statement, struct json **out,
+                                                     struct err *err) MUST_CHECK;
+void job_store_sqlite_statement_fini(struct job_store_sqlite_statement *statement);
 
 #endif

@@ -10,6 +10,7 @@ import time
 import redis
 
 from jobs import TERMINAL
+from programs import UP
 
 LIVE = {"queued", "running", "retrying"}  # what holds a shop's lock
 LAG_UNKNOWN_S = 15  # a gateway may need 10 s to come back to a Redis that was away for long
@@ -84,6 +85,9 @@ class QueueWatch:
         self.has_lost_writes = True
 
     def look(self, server):
+        if server.state != UP:
+            self.lag_known_at = time.time()
+            return
         admin = server.admin(timeout_s=1)
         try:
             for _, entries in admin.xread({self.prefix + "ev": self.last_id}, count=10000) or []:

@@ -199,8 +199,7 @@ class Run:
         time.sleep(TICK_S)
 
     def look_at_queue(self):
-        if self.queue.state == UP:
-            self.queue_watch.look(self.queue)
+        self.queue_watch.look(self.queue)
 
     def tell(self):
         accepted = [self.documents.documents.get(job_id, {}).get("state") for job_id in list(self.ids)]

@@ -44,12 +44,12 @@ static void check_written(const struct http_query *query, struct arena *arena)
     str_fini(&text);
 }
 
-static void check_last_id(const char *query)
+static void check_last_id(const char *query, struct arena *arena)
 {
     const struct http_request request = {.method = "GET", .path = "/", .query = query, .body = ""};
     char id[JOB_QUEUE_STREAM_ID_BYTES];
 
-    event_text_read_last_id(&request, id);
+    event_text_read_last_id(&request, arena, id);
     FUZZ_CHECK(strspn(id, "0123456789-") == strlen(id));
 }
 
@@ -72,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rc = http_query_decode_segment(&segment, arena, text, strlen(text), &err);
     FUZZ_CHECK((rc == ERR_OK) == (segment != NULL));
     FUZZ_CHECK(segment == NULL || str_is_utf8(segment, strlen(segment)));
-    check_last_id(text);
+    check_last_id(text, arena);
     free(text);
     return 0;
 }

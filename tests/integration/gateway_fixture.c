@@ -259,11 +259,12 @@ size_t gateway_fixture_count(struct gateway_fixture *fixture, const char *state)
     size_t page;
 
     do {
+        const struct job_store_filter filter = {
+            .state = state, .before = before[0] != '\0' ? before : NULL, .limit = PAGE};
         struct json *list = NULL;
         struct err err = {0};
 
-        if (job_store_list(gateway_fixture_store(fixture), state, NULL, before[0] != '\0' ? before : NULL, PAGE, &list,
-                           &err) != ERR_OK)
+        if (job_store_find(gateway_fixture_store(fixture), &filter, &list, &err) != ERR_OK)
             fail_msg("%s", err.message);
         page = json_value_count(list);
         total += page;

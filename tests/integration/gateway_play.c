@@ -11,10 +11,9 @@
 
 enum { LINE_BYTES = 8192 };
 
-struct job_queue_lease gateway_play_take(struct gateway_fixture *fixture)
+static enum job_queue_started start(struct gateway_fixture *fixture, const struct job_queue_entry *entry,
+                                    struct job_queue_lease *lease)
 {
-    struct job_queue_entry entry = queue_fixture_read(fixture->queue, WORKER_A);
-    struct job_queue_lease lease = {0};
     struct redis_command command;
     struct redis_reply *reply;
     struct err err = {0};
@@ -22,17 +21,30 @@ struct job_queue_lease gateway_play_take(struct gateway_fixture *fixture)
     char *args = NULL;
     char unique[128];
 
-    assert_true(entry.job_id[0] != '\0');
-    assert_true(job_type_parse(queue_fixture_job_field(fixture->queue, entry.job_id, "type"), &lease.type));
-    (void)snprintf(unique, sizeof unique, "%s", queue_fixture_job_field(fixture->queue, entry.job_id, "uniq"));
-    job_queue_start_command(&command, QUEUE, &entry, unique, WORKER_A, LEASE_MS, 0);
+    *lease = (struct job_queue_lease){.entry = *entry};
+    assert_true(job_type_parse(queue_fixture_job_field(fixture->queue, entry->job_id, "type"), &lease->type));
+    (void)snprintf(unique, sizeof unique, "%s", queue_fixture_job_field(fixture->queue, entry->job_id, "uniq"));
+    job_queue_start_command(&command, QUEUE, entry, unique, WORKER_A, LEASE_MS, 0);
     reply = queue_fixture_send(fixture->queue, &command);
-    assert_int_equal(job_queue_start_parse(reply, &started, &lease, &args, &err), ERR_OK);
-    assert_int_equal(started, JOB_QUEUE_RUN);
+    assert_int_equal(job_queue_start_parse(reply, &started, lease, &args, &err), ERR_OK);
     redis_reply_destroy(reply);
     free(args);
-    (void)snprintf(lease.shop, sizeof lease.shop, "%s", strrchr(unique, ':') + 1);
-    lease.entry = entry;
+    lease->entry = *entry;
+    return started;
+}
+
+struct job_queue_lease gateway_play_take(struct gateway_fixture *fixture)
+{
+    struct job_queue_lease lease;
+    enum job_queue_started started;
+
+    do { /* entries of jobs that were cancelled lie in between */
+        struct job_queue_entry entry = queue_fixture_read(fixture->queue, WORKER_A);
+
+        assert_true(entry.job_id[0] != '\0');
+        started = start(fixture, &entry, &lease);
+    } while (started == JOB_QUEUE_STALE);
+    assert_int_equal(started, JOB_QUEUE_RUN);
     return lease;
 }
 

@@ -152,6 +152,25 @@ static void counts_tell_what_waits_and_runs(void **state)
     assert_false(count(fixture).paused);
 }
 
+/* An AOF and a replica do not keep how many entries a group has read. XGROUP SETID forgets it in the same way. */
+static void a_lag_that_a_restart_forgot_is_known_again_after_trimming(void **state)
+{
+    struct queue_fixture *fixture = *state;
+    struct job_queue_lease last;
+    struct redis_command command;
+
+    (void)queue_fixture_run(fixture, FIRST, "toys", WORKER_A);
+    last = queue_fixture_run(fixture, SECOND, "tools", WORKER_B);
+    queue_fixture_enqueue_new(fixture, THIRD, "books");
+    (void)queue_fixture_ask(fixture, "XGROUP", "SETID", QUEUE_KEY("s"), "g", last.entry.stream_id, NULL);
+    assert_int_equal(count(fixture).lag, -1);
+    job_queue_trim_command(&command, QUEUE);
+    redis_reply_destroy(queue_fixture_send(fixture, &command));
+    assert_int_equal(count(fixture).lag, 1);
+    assert_string_equal(queue_fixture_read(fixture, WORKER_B).job_id, THIRD);
+    assert_int_equal(count(fixture).lag, 0);
+}
+
 static void the_position_tells_who_starts_before(void **state)
 {
     struct queue_fixture *fixture = *state;
@@ -233,6 +252,7 @@ int main(void)
         QUEUE_TEST(a_job_that_publishes_ends_as_it_would_have),
         QUEUE_TEST(a_dead_job_is_made_anew_by_a_later_generation_only),
         QUEUE_TEST(counts_tell_what_waits_and_runs),
+        QUEUE_TEST(a_lag_that_a_restart_forgot_is_known_again_after_trimming),
         QUEUE_TEST(the_position_tells_who_starts_before),
         QUEUE_TEST(workers_are_listed_while_they_are_there),
     };

@@ -105,6 +105,39 @@ static void an_update_changes_what_it_names_and_the_fence_alone(void **state)
     json_value_destroy(expected);
 }
 
+static void many_updates_each_keep_to_their_fence(void **state)
+{
+    enum { JOBS = 5 };
+    static const char *const stages[JOBS] = {"new", "new", "old", "new", "new"};
+    struct job_store *store = store_fixture_store(state);
+    struct json *changes = store_fixture_parse("{\"stage\":\"new\",\"queued_at\":\"2026-01-01T00:00:05Z\"}");
+    struct json *bad = store_fixture_parse("{\"stage\":\"bad\",\"queued_at\":\"yesterday\"}");
+    struct job_store_change batch[JOBS + 1];
+    char ids[JOBS + 1][JOB_ID_BYTES];
+
+    for (int i = 0; i < JOBS + 1; i++) {
+        (void)snprintf(ids[i], sizeof ids[i], "01J0000000000000000000008%d", i);
+        batch[i] = (struct job_store_change){.id = ids[i], .fence = 7, .changes = changes};
+        if (i == JOBS)
+            continue; /* that one is not there */
+        store_fixture_insert(store, ids[i]);
+        assert_true(store_fixture_update(store, ids[i], i == 2 ? 8 : 7, "stage", "old"));
+    }
+    batch[3].changes = bad;
+    assert_int_equal(job_store_update_many(store, batch, JOBS + 1, NULL), ERR_FORMAT);
+    batch[3].changes = changes;
+    assert_int_equal(job_store_update_many(store, batch, JOBS + 1, NULL), ERR_OK);
+    assert_int_equal(job_store_update_many(store, batch, 0, NULL), ERR_OK);
+    for (int i = 0; i < JOBS; i++) {
+        struct json *read = store_fixture_get(store, ids[i]);
+
+        assert_string_equal(json_value_get_text(read, "stage"), stages[i]);
+        json_value_destroy(read);
+    }
+    json_value_destroy(bad);
+    json_value_destroy(changes);
+}
+
 static void a_terminal_document_stays_as_it_is(void **state)
 {
     static const char *const terminal[] = {"succeeded", "dead", "cancelled", "superseded"};
@@ -186,10 +219,11 @@ static void the_last_published_report_of_a_shop_is_found(void **state)
 static void assert_page(struct job_store *store, const char *job_state, const char *type, const char *before, int limit,
                         const char *ends)
 {
+    const struct job_store_filter filter = {.state = job_state, .type = type, .before = before, .limit = limit};
     struct json *page = NULL;
     size_t count = strlen(ends);
 
-    assert_int_equal(job_store_list(store, job_state, type, before, limit, &page, NULL), ERR_OK);
+    assert_int_equal(job_store_find(store, &filter, &page, NULL), ERR_OK);
     assert_int_equal(json_value_count(page), count);
     for (size_t i = 0; i < count; i++)
         assert_int_equal(json_value_get_text(json_value_at(page, i), "_id")[JOB_ID_BYTES - 2], ends[i]);
@@ -198,6 +232,7 @@ static void assert_page(struct job_store *store, const char *job_state, const ch
 
 static void jobs_are_listed_newest_first_with_a_cursor(void **state)
 {
+    const struct job_store_filter none = {.limit = 0};
     struct job_store *store = store_fixture_store(state);
     struct json *page = NULL;
     char id[JOB_ID_BYTES];
@@ -212,7 +247,7 @@ static void jobs_are_listed_newest_first_with_a_cursor(void **state)
     assert_page(store, NULL, NULL, NULL, 3, "432");
     assert_page(store, "accepted", NULL, NULL, 3, "421");
     assert_page(store, NULL, "warehouse", NULL, 2, "");
-    assert_int_equal(job_store_list(store, NULL, NULL, NULL, 0, &page, NULL), ERR_ARGUMENT);
+    assert_int_equal(job_store_find(store, &none, &page, NULL), ERR_ARGUMENT);
     assert_null(page);
 }
 
@@ -578,23 +613,24 @@ static void times_are_dates_in_mongodb(void **state)
     job_store_mongo_client_destroy(client);
 }
 
-#define COMMON_TESTS                                                                                                 \
-    cmocka_unit_test(a_document_comes_back_as_it_was), cmocka_unit_test(an_id_that_is_there_is_not_inserted_again),  \
-        cmocka_unit_test(a_document_without_an_id_is_refused), cmocka_unit_test(what_is_not_there_is_not_found),     \
-        cmocka_unit_test(an_older_fence_changes_nothing),                                                            \
-        cmocka_unit_test(an_update_changes_what_it_names_and_the_fence_alone),                                       \
-        cmocka_unit_test(a_terminal_document_stays_as_it_is), cmocka_unit_test(only_accepted_documents_are_deleted), \
-        cmocka_unit_test(a_report_of_an_older_fence_changes_nothing),                                                \
-        cmocka_unit_test(the_last_published_report_of_a_shop_is_found),                                              \
-        cmocka_unit_test(jobs_are_listed_newest_first_with_a_cursor), cmocka_unit_test(jobs_of_a_shop_are_found),    \
-        cmocka_unit_test(many_are_inserted_at_once_each_with_its_own_result),                                        \
-        cmocka_unit_test(one_without_an_id_lets_none_in), cmocka_unit_test(a_cancel_is_noted_until_the_job_ends),    \
-        cmocka_unit_test(a_dead_job_is_reopened_beyond_the_reach_of_its_past),                                       \
-        cmocka_unit_test(unfinished_jobs_are_listed_oldest_first_with_a_cursor),                                     \
-        cmocka_unit_test(the_last_success_of_each_shop_is_known),                                                    \
-        cmocka_unit_test(times_are_kept_in_one_form_and_others_refused),                                             \
-        cmocka_unit_test(threads_insert_side_by_side_and_each_id_once),                                              \
-        cmocka_unit_test(of_threads_that_race_the_highest_fence_stays),                                              \
+#define COMMON_TESTS                                                                                                   \
+    cmocka_unit_test(a_document_comes_back_as_it_was), cmocka_unit_test(an_id_that_is_there_is_not_inserted_again),    \
+        cmocka_unit_test(a_document_without_an_id_is_refused), cmocka_unit_test(what_is_not_there_is_not_found),       \
+        cmocka_unit_test(an_older_fence_changes_nothing),                                                              \
+        cmocka_unit_test(an_update_changes_what_it_names_and_the_fence_alone),                                         \
+        cmocka_unit_test(many_updates_each_keep_to_their_fence), cmocka_unit_test(a_terminal_document_stays_as_it_is), \
+        cmocka_unit_test(only_accepted_documents_are_deleted),                                                         \
+        cmocka_unit_test(a_report_of_an_older_fence_changes_nothing),                                                  \
+        cmocka_unit_test(the_last_published_report_of_a_shop_is_found),                                                \
+        cmocka_unit_test(jobs_are_listed_newest_first_with_a_cursor), cmocka_unit_test(jobs_of_a_shop_are_found),      \
+        cmocka_unit_test(many_are_inserted_at_once_each_with_its_own_result),                                          \
+        cmocka_unit_test(one_without_an_id_lets_none_in), cmocka_unit_test(a_cancel_is_noted_until_the_job_ends),      \
+        cmocka_unit_test(a_dead_job_is_reopened_beyond_the_reach_of_its_past),                                         \
+        cmocka_unit_test(unfinished_jobs_are_listed_oldest_first_with_a_cursor),                                       \
+        cmocka_unit_test(the_last_success_of_each_shop_is_known),                                                      \
+        cmocka_unit_test(times_are_kept_in_one_form_and_others_refused),                                               \
+        cmocka_unit_test(threads_insert_side_by_side_and_each_id_once),                                                \
+        cmocka_unit_test(of_threads_that_race_the_highest_fence_stays),                                                \
         cmocka_unit_test(a_store_that_answers_is_alive), cmocka_unit_test(the_kind_is_told)
 
 int main(void)

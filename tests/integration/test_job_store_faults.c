@@ -162,7 +162,7 @@ static void processes_make_and_fill_a_file_side_by_side(void **state)
     }
     assert_int_equal(first, INSERTS);
     store = store_fixture_open(fixture.url, STORE_FIXTURE_RETENTION_DAYS);
-    assert_int_equal(job_store_list(store, NULL, NULL, NULL, 1000, &all, NULL), ERR_OK);
+    assert_int_equal(job_store_find(store, &(struct job_store_filter){.limit = 1000}, &all, NULL), ERR_OK);
     assert_int_equal(json_value_count(all), PROCESSES * INSERTS + INSERTS);
     json_value_destroy(all);
     job_store_close(store);
@@ -359,7 +359,7 @@ static void a_changed_retention_changes_the_indexes(void **state)
         struct job_store *store = store_fixture_open(fixture->url, days[i]);
         struct json *page = NULL;
 
-        assert_int_equal(job_store_list(store, NULL, NULL, NULL, 1, &page, NULL), ERR_OK);
+        assert_int_equal(job_store_find(store, &(struct job_store_filter){.limit = 1}, &page, NULL), ERR_OK);
         assert_int_equal(expiry_of(fixture, "jobs"), seconds[i]);
         assert_int_equal(expiry_of(fixture, "reports"), seconds[i]);
         json_value_destroy(page);

@@ -77,7 +77,7 @@ static void run_child(const char *folder, const char *const *argv)
     fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0 || chdir(folder) != 0)
         _exit(126);
-    (void)setenv("SCHEMATHESIS_KEY", API_KEY, 1);
+    (void)setenv("SCHEMATHESIS_KEY", API_KEY, 0);
     (void)setenv("NO_COLOR", "1", 1);
     (void)setenv("PYTHONDONTWRITEBYTECODE", "1", 1);
     (void)unsetenv("ASAN_OPTIONS");
@@ -206,6 +206,39 @@ static void what_is_over_a_limit_is_described(void **state)
     assert_int_equal(status, 0);
 }
 
+/* "reader" may read, and nothing else. */
+static void what_a_key_may_not_do_is_described(void **state)
+{
+    static const char keys[] =
+        "[{\"name\":\"reader\",\"sha256\":\"3d0941964aa3ebdcb00ccef58b1bb399f9f898465e9886d5aec7f31090a0fb30\","
+        "\"scopes\":[\"read\"]}]";
+    const char *settings[] = {"RATE_LIMIT_SUBMIT=0", "RATE_LIMIT_READ=0", "API_NAMESPACE=shop-0", NULL, NULL};
+    struct described described;
+    char setting[PATH_BYTES];
+    FILE *file;
+    int status;
+
+    (void)state;
+    start(&described, NULL);
+    assert_int_equal(gateway_fixture_end_gateway(&described.fixture.gateway), 0);
+    (void)snprintf(setting, sizeof setting, "API_KEYS_FILE=%s/keys.json", described.fixture.gateway.gateway.folder);
+    file = fopen(strchr(setting, '=') + 1, "w");
+    assert_non_null(file);
+    (void)fputs(keys, file);
+    assert_int_equal(fclose(file), 0);
+    settings[3] = setting;
+    gateway_fixture_start_gateway(&described.fixture.gateway, settings);
+    gateway_fixture_wait_for_status(&described.fixture.gateway, 403, "POST", "/v1/jobs",
+                                    "X-API-KEY: reader\r\nContent-Type: application/json\r\n", "{}");
+    assert_int_equal(setenv("SCHEMATHESIS_KEY", "reader", 1), 0);
+    status = run_schemathesis(&described.fixture.gateway,
+                              WORDS("--generation-deterministic", "--phases", "fuzzing", "--max-examples", "2",
+                                    "--mode", "positive", "--checks", conformance));
+    assert_int_equal(unsetenv("SCHEMATHESIS_KEY"), 0);
+    gateway_fixture_stop(&described.fixture.gateway);
+    assert_int_equal(status, 0);
+}
+
 static void what_is_answered_without_redis_is_described(void **state)
 {
     const char *const settings[] = {"RATE_LIMIT_SUBMIT=0", "RATE_LIMIT_READ=0", "LEGACY_WAIT_S=0",
@@ -228,11 +261,13 @@ static void what_is_answered_without_redis_is_described(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_description_is_valid),
         cmocka_unit_test(every_answer_is_described_and_none_is_a_fault),
+        cmocka_unit_test(the_description_is_valid),
         cmocka_unit_test(what_is_over_a_limit_is_described),
+        cmocka_unit_test(what_a_key_may_not_do_is_described),
         cmocka_unit_test(what_is_answered_without_redis_is_described),
     };
+    size_t count = SANITIZED ? 1 : sizeof tests / sizeof tests[0];
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return _cmocka_run_group_tests("schemathesis", tests, count, NULL, NULL);
 }

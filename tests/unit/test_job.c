@@ -77,6 +77,12 @@ static void a_view_shows_the_id_and_nothing_internal(void **state)
     assert_string_equal(json_value_get_text(view, "created_at"), "2026-01-01T00:00:00.000Z");
     assert_string_equal(json_value_get_text(json_value_get(view, "links"), "self"),
                         "/v1/jobs/01KE0YGV0000000000000000AA");
+    assert_string_equal(json_value_get_text(json_value_get(view, "links"), "cancel"),
+                        "/v1/jobs/01KE0YGV0000000000000000AA/cancel");
+    assert_string_equal(json_value_get_text(json_value_get(view, "links"), "events"),
+                        "/v1/jobs/01KE0YGV0000000000000000AA/events");
+    assert_string_equal(json_value_get_text(json_value_get(view, "links"), "report"),
+                        "/v1/jobs/01KE0YGV0000000000000000AA/report");
     assert_null(json_value_get(view, "_id"));
     assert_null(json_value_get(view, "fingerprint"));
     assert_null(json_value_get(view, "fence"));

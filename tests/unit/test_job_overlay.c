@@ -103,6 +103,27 @@ static void a_hash_older_than_the_document_is_not_believed(void **state)
     json_value_destroy(job);
 }
 
+static void a_hash_that_never_ran_is_believed_by_its_generation(void **state)
+{
+    struct json *job = document();
+    struct json *earlier = parse("{\"state\":\"cancelled\",\"attempt\":\"0\"}");
+    struct json *anew = parse("{\"state\":\"scheduled\",\"attempt\":\"0\",\"gen\":\"1\"}");
+
+    (void)state;
+    assert_true(json_value_set_text(job, "state", "queued"));
+    assert_true(json_value_set_int(job, "fence", 78));
+    assert_true(json_value_set_int(job, "generation", 1));
+    assert_true(job_overlay_is_earlier(job, earlier));
+    assert_true(job_overlay_apply(job, earlier));
+    assert_string_equal(json_value_get_text(job, "state"), "queued");
+    assert_false(job_overlay_is_earlier(job, anew)); /* Redis lost the run that wrote the document */
+    assert_true(job_overlay_apply(job, anew));
+    assert_string_equal(json_value_get_text(job, "state"), "scheduled");
+    json_value_destroy(earlier);
+    json_value_destroy(anew);
+    json_value_destroy(job);
+}
+
 static void an_error_that_a_script_wrote_is_shown_as_its_message(void **state)
 {
     struct json *job = document();
@@ -190,6 +211,7 @@ int main(void)
         cmocka_unit_test(a_live_job_is_shown_as_its_hash_says),
         cmocka_unit_test(a_terminal_document_is_the_last_word),
         cmocka_unit_test(a_hash_older_than_the_document_is_not_believed),
+        cmocka_unit_test(a_hash_that_never_ran_is_believed_by_its_generation),
         cmocka_unit_test(an_error_that_a_script_wrote_is_shown_as_its_message),
         cmocka_unit_test(a_job_can_be_shown_from_its_hash_alone),
         cmocka_unit_test(a_hash_that_is_none_of_a_job_gives_nothing),

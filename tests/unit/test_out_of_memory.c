@@ -301,6 +301,15 @@ static enum err_code update_job(void *context)
     return known(rc);
 }
 
+static enum err_code update_jobs(void *context)
+{
+    struct store_call *call = context;
+    const struct job_store_change batch[] = {{.id = job_id, .fence = 1, .changes = call->changes},
+                                             {.id = "nobody", .fence = 1, .changes = call->changes}};
+
+    return known(job_store_update_many(call->store, batch, 2, NULL));
+}
+
 static enum err_code put_report(void *context)
 {
     struct store_call *call = context;
@@ -320,7 +329,7 @@ static enum err_code read_back(void *context)
 
     assert_true((document != NULL) == (rc == ERR_OK));
     if (rc == ERR_OK)
-        rc = job_store_list(call->store, NULL, NULL, NULL, 5, &list, NULL);
+        rc = job_store_find(call->store, &(struct job_store_filter){.limit = 5}, &list, NULL);
     json_value_destroy(list);
     json_value_destroy(document);
     return known(rc);
@@ -375,6 +384,7 @@ static void the_store_keeps_what_it_had(void **state)
     fail_each_allocation(insert_job, &call, 20);
     assert_stored(&call);
     fail_each_allocation(update_job, &call, 20);
+    fail_each_allocation(update_jobs, &call, 20);
     fail_each_allocation(put_report, &call, 5);
     fail_each_allocation(read_back, &call, 20);
     job_store_close(call.store);

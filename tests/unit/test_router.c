@@ -66,6 +66,11 @@ static void patterns_fit_whole_paths_only(void **state)
     assert_string_equal(id, ID);
     assert_true(router_match("/v1/jobs/{id}", "/v1/jobs/" ID "X", id));
     assert_string_equal(id, ""); /* fits, but is no id */
+    assert_true(router_match("/a/{user}", "/a/" ID, id));
+    assert_string_equal(id, ""); /* nor is this one a job's */
+    assert_true(router_match("/a/{user}/b", "/a/x%2Fy/b", id));
+    assert_false(router_match("/a/{user}/b", "/a/x/y/b", id));
+    assert_false(router_match("/a/{user}", "/a/", id));
 }
 
 static void health_and_home_are_open(void **state)
@@ -140,6 +145,17 @@ static void a_malformed_id_is_unknown_once_the_key_is_right(void **state)
     assert_int_equal(ask("GET", "/v1/jobs/x", &bearer, 1).status, 404);
 }
 
+static void a_name_with_a_broken_escape_is_400_once_the_key_is_right(void **state)
+{
+    const struct http_header key = {"X-API-KEY", "secret"};
+
+    (void)state;
+    assert_int_equal(ask("GET", "/v1/recommendations/homepage/a%2", &key, 1).status, 400);
+    assert_int_equal(ask("GET", "/v1/recommendations/similar/a%00", &key, 1).status, 400);
+    assert_int_equal(ask("GET", "/v1/recommendations/cross-sell/%ff", &key, 1).status, 400);
+    assert_int_equal(ask("GET", "/v1/recommendations/homepage/a%2", NULL, 0).status, 401);
+}
+
 static void request_ids_are_taken_only_where_they_are_harmless(void **state)
 {
     const struct http_header good = {"X-Request-Id", "abc.DEF_1-2"};
@@ -168,6 +184,7 @@ int main(void)
         cmocka_unit_test(jobs_need_a_key),
         cmocka_unit_test(the_old_route_refuses_in_its_own_words),
         cmocka_unit_test(a_malformed_id_is_unknown_once_the_key_is_right),
+        cmocka_unit_test(a_name_with_a_broken_escape_is_400_once_the_key_is_right),
         cmocka_unit_test(request_ids_are_taken_only_where_they_are_harmless),
     };
 

@@ -1,0 +1,56 @@
+/*
+ * Writes that gather while a commit is under way and go into the next one together. One batch is in the pool at a time.
+ * Inserts, which somebody waits for, go at once when none is, and before all else. Updates that nobody waits for follow
+ * a moment later, so as not to be in the way of the next insert; while inserts keep coming they have patience, and
+ * after that their turn. Notes among them are left out then: what they say is found out in another way too.
+ * All on the loop's thread.
+ */
+#ifndef GATEWAY_STORE_BATCH_H
+#define GATEWAY_STORE_BATCH_H
+
+#include <uv.h>
+
+#include "gateway/store_work.h"
+
+enum { STORE_BATCH_INSERTS = 256, STORE_BATCH_UPDATES = 64, STORE_BATCH_MAX_NOTES = 8192 };
+
+/* What is done, or left out (ERR_CANCELLED); the list is the callee's. */
+typedef void (*store_batch_done_fn)(void *owner, struct store_work_list *done);
+
+/* Embedded in its owner. */
+struct store_batch {
+    uv_loop_t *loop;
+    store_batch_done_fn on_done;
+    void *owner;
+    struct store_work_list inserts;
+    struct store_work_list updates;
+    struct store_work_list writing;
+    uv_timer_t timer; /* for updates that wait a moment */
+    uv_work_t request;
+    bool busy;
+    bool is_updates_turn;
+    bool closing;
+    struct job_store *store;
+    uint64_t inserted; /* batches of inserts so far */
+    /* what the pool's thread works with */
+    const struct json *documents[STORE_BATCH_INSERTS];
+    enum err_code results[STORE_BATCH_INSERTS];
+    struct job_store_change changes[STORE_BATCH_UPDATES];
+};
+
+void store_batch_init(struct store_batch *batch, uv_loop_t *loop, store_batch_done_fn on_done, void *owner);
+
+/* Takes an insert, or an update that nobody waits for. on_done is not called from within. */
+void store_batch_push(struct store_batch *batch, struct job_store *store, struct store_work *work);
+
+/* Gives back what waits and is not being written. */
+void store_batch_take_waiting(struct store_batch *batch, struct store_work_list *out);
+
+/* Updates need wait no more; nothing is pushed from now on. */
+void store_batch_hurry(struct store_batch *batch);
+
+/* When nothing is left in it; idempotent. Closes the timer; `fn` is libuv's callback, whose handle->data is the owner.
+ */
+void store_batch_close(struct store_batch *batch, uv_close_cb fn);
+
+#endif
