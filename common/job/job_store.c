@@ -179,10 +179,12 @@ enum err_code job_store_last_published(struct job_store *store, enum job_type ty
 static enum err_code make_all_canonical(struct json ***out, const struct json *const *documents, size_t count,
                                         struct err *err)
 {
-    struct json **copies = mem_zeroed(count, sizeof *copies);
-    enum err_code rc = copies != NULL ? ERR_OK : ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu documents", count);
+    struct json **copies = mem_zeroed(count, sizeof(struct json *));
+    enum err_code rc = ERR_OK;
 
     *out = copies;
+    if (copies == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu documents", count);
     for (size_t i = 0; rc == ERR_OK && i < count; i++) {
         const char *id = json_value_get_text(documents[i], "_id");
         int64_t fence = 0;

@@ -303,41 +303,53 @@ static enum err_code read_write_errors(const bson_t *reply, size_t count, enum e
     return rc;
 }
 
+/* The documents for the driver: bsons to destroy, borrowed to hand over; both have room for count. */
+static enum err_code insert_bsons(struct job_store_mongo_session *session, const struct json *const *documents,
+                                  size_t count, bson_t **bsons, const bson_t **borrowed, enum err_code *results,
+                                  struct err *err)
+{
+    bson_error_t error = {0};
+    bson_t *opts;
+    bson_t reply;
+    enum err_code rc = ERR_OK;
+
+    for (size_t i = 0; i < count; i++) {
+        rc = job_store_mongo_to_bson(&bsons[i], documents[i], err);
+        if (rc != ERR_OK)
+            return rc;
+        borrowed[i] = bsons[i];
+    }
+    opts = BCON_NEW("ordered", BCON_BOOL(false));
+    if (!mongoc_collection_insert_many(session->collection, borrowed, count, opts, &reply, &error))
+        rc = job_store_mongo_client_is_duplicate(&error) ? read_write_errors(&reply, count, results, err)
+                                                         : job_store_mongo_client_failed(&error, err);
+    bson_destroy(&reply);
+    bson_destroy(opts);
+    return rc;
+}
+
 static enum err_code mongo_insert_many(void *self, const struct json *const *documents, size_t count,
                                        enum err_code *results, struct err *err)
 {
     struct job_store_mongo_session session;
-    bson_error_t error = {0};
     bson_t **bsons = mem_zeroed(count, sizeof(bson_t *));
     const bson_t **borrowed = mem_zeroed(count, sizeof(const bson_t *));
-    bson_t *opts = NULL;
-    bson_t reply;
-    enum err_code rc = bsons != NULL && borrowed != NULL
-                           ? job_store_mongo_client_begin(&session, self, "jobs", err)
-                           : ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu documents", count);
+    enum err_code rc;
 
-    if (rc != ERR_OK) {
-        free(borrowed);
-        free(bsons);
-        return rc;
+    if (bsons == NULL || borrowed == NULL) {
+        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu documents", count);
+        goto done;
     }
-    for (size_t i = 0; rc == ERR_OK && i < count; i++) {
-        rc = job_store_mongo_to_bson(&bsons[i], documents[i], err);
-        borrowed[i] = bsons[i];
-    }
-    if (rc == ERR_OK) {
-        opts = BCON_NEW("ordered", BCON_BOOL(false));
-        if (!mongoc_collection_insert_many(session.collection, borrowed, count, opts, &reply, &error))
-            rc = job_store_mongo_client_is_duplicate(&error) ? read_write_errors(&reply, count, results, err)
-                                                             : job_store_mongo_client_failed(&error, err);
-        bson_destroy(&reply);
-    }
-    for (size_t i = 0; i < count; i++)
+    rc = job_store_mongo_client_begin(&session, self, "jobs", err);
+    if (rc != ERR_OK)
+        goto done;
+    rc = insert_bsons(&session, documents, count, bsons, borrowed, results, err);
+    job_store_mongo_client_end(&session);
+done:
+    for (size_t i = 0; bsons != NULL && i < count; i++)
         bson_destroy(bsons[i]);
     free(borrowed);
     free(bsons);
-    bson_destroy(opts);
-    job_store_mongo_client_end(&session);
     return rc;
 }
 
