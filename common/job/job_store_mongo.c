@@ -325,8 +325,10 @@ static enum err_code insert_bsons(struct job_store_mongo_session *session, const
     return rc;
 }
 
-static enum err_code mongo_insert_many(void *self, const struct json *const *documents, size_t count,
-                                       enum err_code *results, struct err *err)
+/* The documents for the driver: bsons to destroy, borrowed to hand over; both have room for count. */
+static enum err_code insert_bsons(struct job_store_mongo_session *session, const struct json *const *documents,
+                                  size_t count, bson_t **bsons, const bson_t **borrowed, enum err_code *results,
+                                  struct err *err)
 {
     struct job_store_mongo_session session;
     bson_t **bsons = mem_zeroed(count, sizeof(bson_t *));
@@ -336,6 +338,8 @@ static enum err_code mongo_insert_many(void *self, const struct json *const *doc
 
     for (size_t i = 0; rc == ERR_OK && i < count; i++) {
         rc = job_store_mongo_to_bson(&bsons[i], documents[i], err);
+        if (rc != ERR_OK)
+            return rc;
         borrowed[i] = bsons[i];
     }
     if (rc == ERR_OK)

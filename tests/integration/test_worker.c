@@ -85,9 +85,12 @@ static void run_to_the_end(struct worker_fixture *fixture, char *id)
     char params[64];
     char now[32];
     char dump[SERVER_TEXT_BYTES + 64];
-    const char *const arguments[] = {
-        "--once", "homepage_and_similar_products", "--param", "publish=false", "--param", now, "--param", "seed=7",
-        "--dump", dump, NULL};
+    const char *const arguments[] = {"--once",  "homepage_and_similar_products",
+                                     "--param", "publish=false",
+                                     "--param", now,
+                                     "--param", "seed=7",
+                                     "--dump",  dump,
+                                     NULL};
 
     (void)snprintf(params, sizeof params, "{\"now\":%lld,\"seed\":7}", (long long)fixture->now_s);
     (void)snprintf(now, sizeof now, "now=%lld", (long long)fixture->now_s);

@@ -122,19 +122,12 @@ static int compare_ids(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* The pairs after the cut that training has not, each once, by user and product. */
-static enum err_code find_places(struct places *out, const struct holdout *holdout, const struct interactions *rows,
-                                 struct err *err)
+static void collect_places(struct places *out, const struct holdout *holdout, const struct interactions *rows,
+                           const int32_t *user_places)
 {
     const struct matrix *train = &holdout->train;
-    int32_t *user_places = NULL;
-    size_t unique = 0;
-    enum err_code rc = find_users(&user_places, train, rows->users, err);
 
-    out->places = mem_zeroed(rows->count, sizeof *out->places);
-    if (rc == ERR_OK && out->places == NULL)
-        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu pairs", rows->count);
-    for (size_t i = 0; rc == ERR_OK && i < rows->count; i++) {
+    for (size_t i = 0; i < rows->count; i++) {
         const int64_t *product;
         int32_t user = user_places[rows->user[i]];
 
@@ -145,9 +138,25 @@ static enum err_code find_places(struct places *out, const struct holdout *holdo
         if (product != NULL && !csr_has(&train->values, (size_t)user, (int32_t)(product - train->product_ids)))
             out->places[out->count++] = (struct place){user, (int32_t)(product - train->product_ids)};
     }
-    free(user_places);
+}
+
+/* The pairs after the cut that training has not, each once, by user and product. */
+static enum err_code find_places(struct places *out, const struct holdout *holdout, const struct interactions *rows,
+                                 struct err *err)
+{
+    int32_t *user_places = NULL;
+    size_t unique = 0;
+    enum err_code rc = find_users(&user_places, &holdout->train, rows->users, err);
+
     if (rc != ERR_OK)
         return rc;
+    out->places = mem_zeroed(rows->count, sizeof *out->places);
+    if (out->places == NULL) {
+        free(user_places);
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu pairs", rows->count);
+    }
+    collect_places(out, holdout, rows, user_places);
+    free(user_places);
     qsort(out->places, out->count, sizeof *out->places, compare_places);
     for (size_t i = 0; i < out->count; i++) {
         if (i == 0 || compare_places(&out->places[i - 1], &out->places[i]) != 0)
@@ -168,7 +177,7 @@ static size_t sample_users(struct places *places, size_t most)
 
     for (size_t i = 0; i < places->count; i++)
         users += i == 0 || places->places[i].user != places->places[i - 1].user;
-    every = users > most ? (users + most - 1) / most : 1;
+    every = most > 0 && users > most ? (users + most - 1) / most : 1;
     for (size_t i = 0; i < places->count; i++) {
         bool next = i == 0 || places->places[i].user != places->places[i - 1].user;
         struct place place = places->places[i];

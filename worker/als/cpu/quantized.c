@@ -31,7 +31,7 @@ static struct numbers quantize(int8_t *cells, const float *row, size_t factors, 
     for (size_t k = 0; k < factors; k++) {
         double value = (double)factor * (double)row[k];
         double cell = numbers.scale > 0 ? nearbyint(value / (double)numbers.scale) : 0;
-        double rest = value - (double)numbers.scale * cell;
+        double rest;
 
         cell = cell > MOST ? MOST : (cell < -MOST ? -MOST : cell);
         rest = value - (double)numbers.scale * cell;
