@@ -120,11 +120,9 @@ static void on_queue_cancelled(void *context, const struct redis_reply *reply, c
     queue_client_note_refusal(exchange->services->queue, reply, err);
     if (err == NULL && job_queue_cancel_parse(reply, &outcome, &failure) != ERR_OK)
         err = &failure;
-    if (err != NULL && control->noted)
-        answer_requested(exchange);
-    else if (err != NULL)
+    if (err != NULL && !control->noted)
         problem_answer_err(exchange, err);
-    else if (outcome == JOB_QUEUE_CANCEL_REQUESTED)
+    else if (err != NULL || outcome == JOB_QUEUE_CANCEL_REQUESTED)
         answer_requested(exchange);
     else if (outcome == JOB_QUEUE_CANCEL_TERMINAL)
         answer_over(exchange);

@@ -82,17 +82,21 @@ static bool is_overdue(const struct store_batch *batch)
     return batch->updates.count > 0 && waited_ms(batch, batch->updates.first) >= PATIENCE_MS;
 }
 
-/* Notes that have lost patience, or are too many, are left out. */
+/* Of notes those that have lost patience, or are too many. */
+static bool may_leave_out(const struct store_batch *batch, const struct store_work *update)
+{
+    return update->is_note && (batch->updates.count > STORE_BATCH_MAX_NOTES ||
+                               (batch->inserts.count > 0 && waited_ms(batch, update) >= PATIENCE_MS));
+}
+
 static void leave_out(struct store_batch *batch)
 {
     struct store_work_list left_out = {0};
+    struct store_work *update;
 
-    while (batch->updates.count > 0 && batch->updates.first->is_note &&
-           (batch->updates.count > STORE_BATCH_MAX_NOTES || (is_overdue(batch) && batch->inserts.count > 0))) {
-        struct store_work *work = store_work_pop(&batch->updates);
-
-        work->result.code = ERR_CANCELLED;
-        store_work_push(&left_out, work);
+    while ((update = batch->updates.first) != NULL && may_leave_out(batch, update)) {
+        update->result.code = ERR_CANCELLED;
+        store_work_push(&left_out, store_work_pop(&batch->updates));
     }
     if (left_out.count > 0)
         batch->on_done(batch->owner, &left_out);

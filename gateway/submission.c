@@ -24,8 +24,9 @@ struct submission {
     struct json *document; /* a copy of what the store was given */
     char id[JOB_ID_BYTES];
     enum origin origin;
-    size_t asking;                    /* other queues that are asked for the idempotency key */
+    size_t asking;                     /* other queues that are asked for the idempotency key */
     enum job_queue_enqueued elsewhere; /* what they say: NEW where none knows it */
+    bool is_replay;
     char known_id[JOB_ID_BYTES];
     submission_fn fn;
     void *context;
@@ -42,7 +43,8 @@ static void submission_destroy(struct submission *submission)
 static void answer(struct submission *submission, enum submission_outcome outcome, const char *id,
                    const struct err *err)
 {
-    struct submission_result result = {.outcome = outcome, .document = submission->document, .err = err};
+    struct submission_result result = {
+        .outcome = outcome, .document = submission->document, .is_replay = submission->is_replay, .err = err};
 
     (void)snprintf(result.id, sizeof result.id, "%s", id);
     submission->fn(submission->context, &result);
@@ -114,8 +116,10 @@ static void on_enqueued(void *context, enum job_queue_enqueued outcome, const ch
         return;
     }
     if (err == NULL && (outcome == JOB_QUEUE_NEW || (outcome == JOB_QUEUE_REPLAY && own))) {
-        /* The queue has one of an earlier generation, whose end is not told there yet: upkeep hands this one over. */
-        if (outcome == JOB_QUEUE_NEW || submission->origin == ORIGIN_NEW)
+        /* A replay of what the store had may be of an earlier generation, whose end is not told yet: the document stays
+         * as it is, and the upkeep hands it over. */
+        submission->is_replay = outcome == JOB_QUEUE_REPLAY;
+        if (!submission->is_replay || submission->origin == ORIGIN_NEW)
             note_queued(submission);
         answer(submission, SUBMISSION_ACCEPTED, submission->id, NULL);
         return;
@@ -196,9 +200,8 @@ static enum err_code insert(struct submission *submission, struct err *err)
 {
     struct json *stored = json_value_dup(submission->document); /* the pool's thread owns its own */
 
-    return stored != NULL
-               ? store_client_insert(submission->services->store, stored, on_inserted, submission, err)
-               : ERR_SET(err, ERR_NO_MEMORY, "no memory for a job");
+    return stored != NULL ? store_client_insert(submission->services->store, stored, on_inserted, submission, err)
+                          : ERR_SET(err, ERR_NO_MEMORY, "no memory for a job");
 }
 
 /* The idempotency key. A queue knows its own keys, and the key may have come with a job of another type, or before a

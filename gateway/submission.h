@@ -5,6 +5,7 @@
 #ifndef GATEWAY_SUBMISSION_H
 #define GATEWAY_SUBMISSION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/base/err.h"
@@ -23,6 +24,7 @@ struct submission_result {
     enum submission_outcome outcome;
     char id[JOB_ID_BYTES];
     const struct json *document; /* ACCEPTED: the new job's, borrowed for the call */
+    bool is_replay;              /* ACCEPTED: the queue had it already, from another gateway */
     const struct err *err;       /* FAILED */
 };
 

@@ -99,7 +99,7 @@ static void on_resumed(void *context, const struct submission_result *result)
 
     if (result->outcome == SUBMISSION_FAILED)
         upkeep_log_failure("job.reenqueue_failed", result->err);
-    else
+    else if (!result->is_replay)
         log_warn("job.reenqueued", log_text("job", id_of(settling)),
                  log_text("was", json_value_get_text(settling->document, "state")),
                  log_text("outcome", result->outcome == SUBMISSION_ACCEPTED ? "queued" : "superseded"));
@@ -203,15 +203,13 @@ void upkeep_document_settle(struct upkeep *upkeep, struct json *document, struct
     *settling = (struct settling){.upkeep = upkeep, .document = document, .fields = fields};
     upkeep_begin(upkeep);
     is_earlier = field_int(fields, "gen") < document_int(settling, "generation");
-    if (fields == NULL) {
-        settle_lost(settling);
-    } else if (!job_state_parse(text, &state)) {
+    if (fields != NULL && !job_state_parse(text, &state)) {
         log_error("job.unreadable", log_text("job", id_of(settling)), log_text("state", text));
         settling_destroy(settling);
-    } else if (is_earlier && job_state_is_terminal(state)) {
-        settle_lost(settling); /* opened again since: the queue takes the new one in its place */
+    } else if (fields == NULL || (is_earlier && job_state_is_terminal(state))) {
+        settle_lost(settling); /* the queue has none, or one that was opened again since: it takes this one */
     } else if (is_earlier) {
-        settling_destroy(settling); /* the worker is about to tell the queue of its end */
+        settling_destroy(settling); /* its worker is about to tell the queue that it ended */
     } else if (job_state_is_terminal(state)) {
         end_document(settling, changes_create(settling), state);
         settling_destroy(settling);

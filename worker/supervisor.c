@@ -10,11 +10,13 @@
 #include "common/job/job_queue_control.h"
 #include "worker/supervisor_attempt.h"
 #include "worker/supervisor_intake.h"
+#include "worker/supervisor_news.h"
 #include "worker/worker_metrics.h"
 
 enum {
     WORKER_NAME_BYTES = 128,
-    REGISTER_EVERY_MS = 20000,
+    REGISTRY_TICK_MS = 1000,
+    REGISTER_EVERY_TICKS = 20,
     LAST_WORDS_MS = 5000, /* to give a job back when the grace time is over */
     DEVICE_PAUSE_MS = 5000,
     REPLY_TIMEOUT_MS = 10000
@@ -33,6 +35,7 @@ struct supervisor {
     char job[JOB_ID_BYTES]; /* "": none */
     struct redis_async *redis;
     struct redis_async *reader;
+    struct supervisor_news news;
     struct supervisor_store *store;
     struct supervisor_intake *intake;
     struct supervisor_attempt *attempt;
@@ -41,11 +44,13 @@ struct supervisor {
     uv_signal_t interrupt;
     uv_timer_t grace;    /* then the job is given back; then it is abandoned */
     uv_timer_t registry; /* renews the worker's entry */
+    int registry_ticks;  /* since it was renewed */
     uv_timer_t pause;    /* after a device was lost */
     bool stopping;
     bool out_of_grace;
     bool intake_stopped;
     bool closing;
+    size_t unregistered; /* queues that took the worker off their list */
 };
 
 static void name_worker(struct supervisor *supervisor)
@@ -67,13 +72,18 @@ static void name_queues(struct supervisor *supervisor)
     for (size_t i = 0; i < queues->count; i++) /* there is room for all */
         used += (size_t)snprintf(supervisor->queues + used, sizeof supervisor->queues - used, "%s%s", i > 0 ? "," : "",
                                  queues->names[i]);
+    supervisor->news.queues = supervisor->queues;
 }
 
+/* Of all writes this one comes first and at any time, so it tells whether the queue takes any. */
 static void on_registered(void *context, const struct redis_reply *reply, const struct err *err)
 {
-    (void)context; /* the next time will do */
-    (void)reply;
-    (void)err;
+    struct supervisor *supervisor = context;
+
+    if (err == NULL)
+        supervisor_news_ready(&supervisor->news);
+    else if (!supervisor_news_take(&supervisor->news, reply, err))
+        log_err("worker.not_registered", err);
 }
 
 static void register_at(struct supervisor *supervisor, const char *queue)
@@ -90,7 +100,7 @@ static void register_at(struct supervisor *supervisor, const char *queue)
     struct redis_command command;
 
     job_queue_register_command(&command, queue, &worker);
-    redis_async_send(supervisor->redis, &command, on_registered, NULL);
+    redis_async_send(supervisor->redis, &command, on_registered, supervisor);
     redis_command_fini(&command);
 }
 
@@ -99,15 +109,20 @@ static void register_worker(struct supervisor *supervisor)
 {
     const struct job_queue_names *queues = &supervisor->settings->worker_queues;
 
+    supervisor->registry_ticks = 0;
     if (!redis_async_is_ready(supervisor->redis))
         return;
     for (size_t i = 0; i < queues->count; i++)
         register_at(supervisor, queues->names[i]);
 }
 
+/* More often while the queue takes no writes, to notice when it does again. */
 static void on_registry(uv_timer_t *timer)
 {
-    register_worker(timer->data);
+    struct supervisor *supervisor = timer->data;
+
+    if (supervisor->news.told == SUPERVISOR_NEWS_REFUSED || ++supervisor->registry_ticks >= REGISTER_EVERY_TICKS)
+        register_worker(supervisor);
 }
 
 static void on_redis_state(void *context, bool ready, const struct err *err)
@@ -115,10 +130,9 @@ static void on_redis_state(void *context, bool ready, const struct err *err)
     struct supervisor *supervisor = context;
 
     if (!ready) {
-        log_warn("queue.away", log_text("message", err->message));
+        supervisor_news_away(&supervisor->news, err);
         return;
     }
-    log_info("queue.ready", log_text("queues", supervisor->queues));
     register_worker(supervisor);
     if (supervisor->attempt != NULL)
         supervisor_attempt_on_ready(supervisor->attempt);
@@ -129,13 +143,15 @@ static void close_timer(uv_timer_t *timer)
     uv_close((uv_handle_t *)timer, NULL);
 }
 
+/* One that cannot be taken off the list is off it soon by itself. */
 static void on_unregistered(void *context, const struct redis_reply *reply, const struct err *err)
 {
     struct supervisor *supervisor = context;
 
     (void)reply;
     (void)err;
-    redis_async_close(supervisor->redis, NULL, NULL);
+    if (++supervisor->unregistered == supervisor->settings->worker_queues.count)
+        redis_async_close(supervisor->redis, NULL, NULL);
 }
 
 /* When no job and no search is left: everything closes, and the loop ends by itself. */
@@ -157,8 +173,7 @@ static void close_when_done(struct supervisor *supervisor)
     redis_async_close(supervisor->reader, NULL, NULL);
     for (size_t i = 0; i < queues->count; i++) { /* the last answer closes the connection */
         job_queue_unregister_command(&command, queues->names[i], supervisor->worker);
-        redis_async_send(supervisor->redis, &command, i + 1 < queues->count ? on_registered : on_unregistered,
-                         supervisor);
+        redis_async_send(supervisor->redis, &command, on_unregistered, supervisor);
         redis_command_fini(&command);
     }
 }
@@ -210,6 +225,7 @@ static void on_started(void *context, const struct supervisor_started *started)
     struct supervisor *supervisor = context;
     struct supervisor_attempt_config config = {.loop = &supervisor->loop,
                                                .redis = supervisor->redis,
+                                               .news = &supervisor->news,
                                                .store = supervisor->store,
                                                .settings = supervisor->settings,
                                                .worker = supervisor->worker,
@@ -301,6 +317,7 @@ static enum err_code create_parts(struct supervisor *supervisor, const struct me
         return rc;
     intake.redis = supervisor->redis;
     intake.reader = supervisor->reader;
+    intake.news = &supervisor->news;
     intake.store = supervisor->store;
     rc = supervisor_intake_create(&supervisor->intake, &intake, err);
     if (rc == ERR_OK) {
@@ -327,7 +344,7 @@ static void open_handles(struct supervisor *supervisor)
     supervisor->grace.data = supervisor;
     supervisor->registry.data = supervisor;
     supervisor->pause.data = supervisor;
-    (void)uv_timer_start(&supervisor->registry, on_registry, REGISTER_EVERY_MS, REGISTER_EVERY_MS);
+    (void)uv_timer_start(&supervisor->registry, on_registry, REGISTRY_TICK_MS, REGISTRY_TICK_MS);
     (void)uv_signal_init(loop, &supervisor->term); /* fails where the process has no pipe left to give */
     (void)uv_signal_init(loop, &supervisor->interrupt);
     supervisor->term.data = supervisor;

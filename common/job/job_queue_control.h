@@ -29,7 +29,8 @@ void job_queue_cancel_command(struct redis_command *command, const char *queue, 
 enum err_code job_queue_cancel_parse(const struct redis_reply *reply, enum job_queue_cancel *out,
                                      struct err *err) MUST_CHECK;
 
-/* What another queue knows of an idempotency key, which enqueue asks its own alone: NEW (nothing), REPLAY or MISMATCH. */
+/* What another queue knows of an idempotency key, which enqueue asks its own alone: NEW (nothing), REPLAY or MISMATCH.
+ */
 void job_queue_idempotency_command(struct redis_command *command, const char *queue, const char *idempotency_hash);
 enum err_code job_queue_idempotency_parse(const struct redis_reply *reply, const char *fingerprint,
                                           enum job_queue_enqueued *out, char *id, struct err *err) MUST_CHECK;

@@ -112,10 +112,12 @@ static enum err_code make_canonical(struct json **out, const struct json *docume
 static enum err_code make_all_canonical(struct json ***out, const struct json *const *documents, size_t count,
                                         struct err *err)
 {
-    struct json **copies = mem_zeroed(count, sizeof *copies);
-    enum err_code rc = copies != NULL ? ERR_OK : ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu documents", count);
+    struct json **copies = mem_zeroed(count, sizeof(struct json *));
+    enum err_code rc = ERR_OK;
 
     *out = copies;
+    if (copies == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu documents", count);
     for (size_t i = 0; rc == ERR_OK && i < count; i++) {
         const char *id = json_value_get_text(documents[i], "_id");
         int64_t fence = 0;
@@ -191,19 +193,22 @@ enum err_code job_store_update(struct job_store *store, const char *id, int64_t 
 enum err_code job_store_update_many(struct job_store *store, const struct job_store_change *changes, size_t count,
                                     struct err *err)
 {
-    struct json **copies = mem_zeroed(count, sizeof *copies);
+    struct json **copies = mem_zeroed(count, sizeof(struct json *));
     struct job_store_amendment *amendments = mem_zeroed(count, sizeof *amendments);
     bool applied = false;
     enum err_code rc = ERR_OK;
 
-    if (copies == NULL || amendments == NULL)
+    if (copies == NULL || amendments == NULL) {
         rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu updates", count);
+        goto done;
+    }
     for (size_t i = 0; rc == ERR_OK && i < count; i++) {
         rc = make_canonical(&copies[i], changes[i].changes, NULL, changes[i].fence, err);
         amendments[i] = amendment_of(changes[i].id, changes[i].fence, copies[i]);
     }
     if (rc == ERR_OK && count > 0)
         rc = store->ops->amend(store->self, amendments, count, &applied, err);
+done:
     free(amendments);
     destroy_all(copies, count);
     return rc;

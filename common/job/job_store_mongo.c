@@ -325,21 +325,20 @@ static enum err_code insert_bsons(struct job_store_mongo_session *session, const
     return rc;
 }
 
-/* The documents for the driver: bsons to destroy, borrowed to hand over; both have room for count. */
-static enum err_code insert_bsons(struct job_store_mongo_session *session, const struct json *const *documents,
-                                  size_t count, bson_t **bsons, const bson_t **borrowed, enum err_code *results,
-                                  struct err *err)
+static enum err_code mongo_insert_many(void *self, const struct json *const *documents, size_t count,
+                                       enum err_code *results, struct err *err)
 {
     struct job_store_mongo_session session;
     bson_t **bsons = mem_zeroed(count, sizeof(bson_t *));
     const bson_t **borrowed = mem_zeroed(count, sizeof(const bson_t *));
-    enum err_code rc =
-        bsons != NULL && borrowed != NULL ? ERR_OK : ERR_SET(err, ERR_NO_MEMORY, "no memory for a batch");
+    enum err_code rc = ERR_OK;
 
+    if (bsons == NULL || borrowed == NULL) {
+        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu documents", count);
+        goto done;
+    }
     for (size_t i = 0; rc == ERR_OK && i < count; i++) {
         rc = job_store_mongo_to_bson(&bsons[i], documents[i], err);
-        if (rc != ERR_OK)
-            return rc;
         borrowed[i] = bsons[i];
     }
     if (rc == ERR_OK)
@@ -348,6 +347,7 @@ static enum err_code insert_bsons(struct job_store_mongo_session *session, const
         rc = insert_bsons(&session, borrowed, count, results, err);
         job_store_mongo_client_end(&session);
     }
+done:
     for (size_t i = 0; bsons != NULL && i < count; i++)
         bson_destroy(bsons[i]);
     free(borrowed);

@@ -174,6 +174,8 @@ class Client(threading.Thread):
         """Again from the start; where a try was not answered, it may be live by then, or through."""
         job = self.job
         job.is_doomed, job.run_at = False, 0
+        for what in ("worker", "child"):
+            self.run_of.hits.pop((what, job.id), None)
         job.not_after.clear()
         job.ends = frozenset({SUCCEEDED})
         answer, uncertain = self.insist("POST", f"/v1/jobs/{job.id}/retry")

@@ -45,7 +45,7 @@ FATES = fates(
     Fate("cancelled waiting", 8, play="cancel_waiting"),
     Fate("cancelled running", 8, mood="slow", play="cancel_running"),
     Fate("cancelled, retried", 3, play="cancel_and_retry"),
-    Fate("dead, retried", 5, mood="slow", max_errors=0, doom="child", play="die_and_retry"),
+    Fate("dead, retried", 5, mood="slow", max_errors=4, doom="child", play="die_and_retry"),
 )
 
 

@@ -19,8 +19,8 @@ class Scenario:
 
 STORM = {  # in 180 s
     "kill_child": 20, "kill_worker": 10, "make_zombie": 14, "stop_worker": 9, "kill_gateway": 8, "stop_gateway": 3,
-    "freeze_gateway": 4, "kill_queue": 5, "freeze_queue": 6, "kill_target": 4, "freeze_target": 10, "freeze_store": 8,
-    "pause": 5, "upset_cms": 12,
+    "freeze_gateway": 4, "kill_queue": 5, "freeze_queue": 6, "kill_target": 4, "freeze_target": 9, "freeze_store": 8,
+    "freeze_target_long": 4, "pause": 5, "upset_cms": 12,
 }
 MONGO_ONLY = {"kill_store": 3}
 

@@ -9,7 +9,7 @@ from client import Unanswered, ask
 from programs import DOWN, FROZEN, STOPPING, UP
 from shops import PACE, PASSING_FAULTS
 
-SPARED_AFTER = {"worker": 2, "child": 4}  # strikes of one job: below its caps, so that it has to succeed
+MOST_LOST = 2  # workers of one job, below the cap of 3, so that it has to succeed; of its children it is its fate's cap
 
 
 class Strikes:
@@ -42,7 +42,9 @@ class Strikes:
 
     def may_hit(self, worker, what):
         attempt = self.run.attempt_of(worker)
-        return attempt is None or self.run.hits[what, attempt.job_id] < SPARED_AFTER[what]
+        job = attempt and self.run.job_of(attempt.job_id)
+        most = MOST_LOST if what == "worker" or not job else job.fate.max_errors - 2
+        return attempt is None or self.run.hits[what, attempt.job_id] < most
 
     def pick_worker(self):
         worker = self.pick(self.run.workers)
@@ -131,13 +133,13 @@ class Strikes:
         self.run.later(seconds, lambda: program.state == FROZEN and program.thaw())
         return did
 
-    def make_zombie(self):
+    def make_zombie(self, share_with_child=0.3):
         """About as long as the lease, or longer; now and then with its child, so that what it had begun to publish comes late too."""
         worker = self.pick_worker()
         if worker is None:
             return ""
         seconds = self.run.scenario.lease_s * self.chance.uniform(0.9, 1.8)
-        children = worker.child_pids() if self.chance.random() < 0.3 else []
+        children = worker.child_pids() if self.chance.random() < share_with_child else []
         did = f"{self.freeze(worker, seconds)} {self.note_hit(worker, 'worker')}{' with its child' if children else ''}"
         for pid in children:
             with contextlib.suppress(ProcessLookupError):
@@ -157,6 +159,14 @@ class Strikes:
     def freeze_target(self):
         """Who publishes meanwhile stands in the middle of it."""
         return self.freeze_server(self.run.target, ["kill_child", "kill_worker", "make_zombie"])
+
+    def freeze_target_long(self):
+        """Beyond the lease, with a zombie in the middle of publishing: what it had sent waits beside what comes from who took
+        its job over."""
+        if self.run.target.state != UP:
+            return ""
+        self.run.later(self.chance.uniform(0.2, 1), lambda: self.make_zombie(share_with_child=1))
+        return self.freeze(self.run.target, self.run.scenario.lease_s * self.chance.uniform(1.4, 1.8))
 
     def freeze_queue(self):
         """For less than a lease: answers are late, or lost with who waits for them."""
