@@ -36,6 +36,7 @@ struct supervisor_attempt {
     int64_t granted;
     struct child_end end; /* what the child said last */
     bool has_end;
+    bool lost;  /* a beat was told so while it ended */
     bool ended; /* the ending is through */
     struct supervisor_outcome outcome;
 };
@@ -54,11 +55,15 @@ static int64_t monotonic_ms(void)
 
 static void close_all(struct supervisor_attempt *attempt);
 
-static void on_ended(void *context)
+static void on_ended(void *context, bool fenced)
 {
     struct supervisor_attempt *attempt = context;
 
     attempt->ending = NULL;
+    if (fenced || attempt->lost) {
+        attempt->outcome.verdict = SUPERVISOR_LOST;
+        (void)ERR_SET(&attempt->outcome.end.err, ERR_FENCED, "the queue has given the job to another");
+    }
     attempt->ended = true;
     close_all(attempt);
 }
@@ -92,6 +97,7 @@ static void conclude(struct supervisor_attempt *attempt)
 {
     struct supervisor_ending_config config = {.loop = attempt->config.loop,
                                               .redis = attempt->config.redis,
+                                              .news = attempt->config.news,
                                               .store = attempt->config.store,
                                               .queue = attempt->queue,
                                               .worker = attempt->config.worker,
@@ -193,6 +199,7 @@ static void on_beat(void *context, enum job_queue_beaten answer)
         log_warn("job.lost", log_text("job", id_of(attempt)), log_int("fence", attempt->lease_of.fence));
         supervisor_lease_stop(attempt->lease);
         if (attempt->ending != NULL) {
+            attempt->lost = true;
             supervisor_ending_abandon(attempt->ending);
             return;
         }
@@ -373,6 +380,7 @@ static enum err_code create_lease(struct supervisor_attempt *attempt, struct err
     const struct job_settings *settings = attempt->config.settings;
     const struct supervisor_lease_config config = {.loop = attempt->config.loop,
                                                    .redis = attempt->config.redis,
+                                                   .news = attempt->config.news,
                                                    .queue = attempt->queue,
                                                    .worker = attempt->config.worker,
                                                    .lease = attempt->lease_of,

@@ -11,6 +11,7 @@
 #include "common/job/job_queue.h"
 #include "common/job/job_settings.h"
 #include "common/net/redis_async.h"
+#include "worker/supervisor_news.h"
 #include "worker/supervisor_outcome.h"
 #include "worker/supervisor_store.h"
 
@@ -30,6 +31,7 @@ struct supervisor_started {
 struct supervisor_attempt_config {
     uv_loop_t *loop;
     struct redis_async *redis;
+    struct supervisor_news *news; /* of redis */
     struct supervisor_store *store;
     const struct job_settings *settings;
     const char *worker;

@@ -18,6 +18,7 @@ struct supervisor_begin {
     uint64_t again_ms;
     bool asking;
     bool stopped;
+    bool told_failure;
     struct supervisor_store_call call;
     struct supervisor_begun begun; /* the pool's while it is asked, as the next */
     struct json *last;
@@ -95,7 +96,9 @@ static void on_asked(void *context, enum err_code rc, const struct err *err)
         end(begin);
         return;
     }
-    log_warn("job.store_away", log_text("job", begin->lease.entry.job_id), log_text("message", err->message));
+    if (!err_is_transient(rc) && !begin->told_failure) /* an absent store is told by itself */
+        log_warn("job.not_begun", log_text("job", begin->lease.entry.job_id), log_text("message", err->message));
+    begin->told_failure = true;
     (void)uv_timer_start(&begin->timer, on_timer, begin->again_ms, 0);
     begin->again_ms = begin->again_ms * 2 < AGAIN_HIGH_MS ? begin->again_ms * 2 : AGAIN_HIGH_MS;
 }

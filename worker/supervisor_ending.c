@@ -19,7 +19,9 @@ struct supervisor_ending {
     uint64_t again_ms;
     bool timer_open;
     bool waiting; /* for the store or the queue */
+    bool told_failure;
     bool abandoned;
+    bool fenced;
     struct supervisor_store_call call;
     struct json *report; /* what the store is given: the pool's while a call is under way */
     struct json *changes;
@@ -109,7 +111,7 @@ static void free_when_over(struct supervisor_ending *ending)
         return;
     json_value_destroy(ending->report);
     json_value_destroy(ending->changes);
-    ending->config.on_ended(ending->config.context);
+    ending->config.on_ended(ending->config.context, ending->fenced);
     free(ending);
 }
 
@@ -135,16 +137,24 @@ static void on_timer(uv_timer_t *timer)
 }
 
 /* Waits a little longer each time. */
-static void try_again(struct supervisor_ending *ending, const char *event, const struct err *err)
+static void try_again(struct supervisor_ending *ending)
 {
-    log_warn(event, log_text("job", ending->config.lease.entry.job_id), log_text("message", err->message));
     (void)uv_timer_start(&ending->timer, on_timer, ending->again_ms, 0);
     ending->again_ms = ending->again_ms * 2 < AGAIN_HIGH_MS ? ending->again_ms * 2 : AGAIN_HIGH_MS;
+}
+
+/* What is neither an absent store nor an absent queue, once a step. */
+static void tell_failure(struct supervisor_ending *ending, const char *event, const struct err *err)
+{
+    if (!ending->told_failure)
+        log_warn(event, log_text("job", ending->config.lease.entry.job_id), log_text("message", err->message));
+    ending->told_failure = true;
 }
 
 static void next_step(struct supervisor_ending *ending, enum step step)
 {
     ending->step = step;
+    ending->told_failure = false;
     ending->again_ms = AGAIN_LOW_MS;
     take_step(ending);
 }
@@ -179,10 +189,13 @@ static void on_stored(void *context, enum err_code rc, const struct err *err)
         free_when_over(ending);
     else if (ending->abandoned || ending->step != STEP_STORING)
         end(ending); /* the queue knows already: the document is put right by the gateway if this failed */
-    else if (rc != ERR_OK)
-        try_again(ending, "job.store_away", err);
-    else
+    else if (rc == ERR_OK)
         next_step(ending, STEP_ANSWERING);
+    else {
+        if (!err_is_transient(rc))
+            tell_failure(ending, "job.not_stored", err);
+        try_again(ending);
+    }
 }
 
 static void store(struct supervisor_ending *ending)
@@ -192,9 +205,7 @@ static void store(struct supervisor_ending *ending)
         ending->report = make_report(ending);
     }
     if (ending->changes == NULL) {
-        const struct err err = {.message = "no memory for a document"};
-
-        try_again(ending, "job.store_away", &err);
+        try_again(ending); /* for want of memory */
         return;
     }
     ending->waiting = true;
@@ -216,6 +227,14 @@ static void correct(struct supervisor_ending *ending, enum job_state state)
         next_step(ending, STEP_CORRECTING);
 }
 
+/* The queue was not reached, or answered oddly. */
+static void answer_again(struct supervisor_ending *ending, const struct redis_reply *reply, const struct err *err)
+{
+    if (!supervisor_news_take(ending->config.news, reply, err))
+        tell_failure(ending, "job.end_untold", err);
+    try_again(ending);
+}
+
 static void on_finished(void *context, const struct redis_reply *reply, const struct err *err)
 {
     struct supervisor_ending *ending = context;
@@ -228,12 +247,13 @@ static void on_finished(void *context, const struct redis_reply *reply, const st
         end(ending);
         free_when_over(ending);
     } else if (rc != ERR_OK) {
-        try_again(ending, "job.finish_failed", err != NULL ? err : &own);
+        answer_again(ending, reply, err != NULL ? err : &own);
     } else if (answer == JOB_QUEUE_FINISH_CANCELLED) {
         correct(ending, JOB_CANCELLED); /* a cancel overtook the retry */
     } else {
         if (answer == JOB_QUEUE_FINISH_FENCED)
             log_warn("job.fenced", log_text("job", ending->config.lease.entry.job_id));
+        ending->fenced = answer == JOB_QUEUE_FINISH_FENCED;
         end(ending);
     }
 }
@@ -246,11 +266,12 @@ static void on_released(void *context, const struct redis_reply *reply, const st
     enum err_code rc = err != NULL ? err->code : job_queue_release_parse(reply, &fenced, &own);
 
     ending->waiting = false;
+    ending->fenced = fenced;
     if (ending->step == STEP_OVER || ending->abandoned || fenced) {
         end(ending);
         free_when_over(ending);
     } else if (rc != ERR_OK) {
-        try_again(ending, "job.release_failed", err != NULL ? err : &own);
+        answer_again(ending, reply, err != NULL ? err : &own);
     } else {
         correct(ending, JOB_QUEUED);
     }

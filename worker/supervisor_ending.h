@@ -10,6 +10,7 @@
 
 #include "common/job/job_queue.h"
 #include "common/net/redis_async.h"
+#include "worker/supervisor_news.h"
 #include "worker/supervisor_outcome.h"
 #include "worker/supervisor_store.h"
 
@@ -19,13 +20,15 @@ struct supervisor_ending;
 struct supervisor_ending_config {
     uv_loop_t *loop;
     struct redis_async *redis;
+    struct supervisor_news *news;
     struct supervisor_store *store;
     const char *queue;
     const char *worker;
     struct job_queue_lease lease;
     int errors;                           /* before this attempt */
     void (*before_answer)(void *context); /* the queue is about to be told: beats must end */
-    void (*on_ended)(void *context);      /* the last call; it is gone then */
+    /* the last call; it is gone then. fenced: the queue took no answer, since another has the job */
+    void (*on_ended)(void *context, bool fenced);
     void *context;
 };
 

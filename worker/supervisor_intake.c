@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
+#include "worker/supervisor_correction.h"
 
 enum { BLOCK_MS = 5000, SHORT_BLOCK_MS = 500, AWAY_MS = 200, PAUSED_MS = 1000 };
 
@@ -66,9 +66,10 @@ static void wait_for(struct supervisor_intake *intake, uint64_t ms)
 }
 
 /* The queue is away, or answered oddly: what it was is told, and it is asked again soon. */
-static void wait_after(struct supervisor_intake *intake, const char *event, const struct err *err)
+static void wait_after(struct supervisor_intake *intake, const char *event, const struct redis_reply *reply,
+                       const struct err *err)
 {
-    if (err->code != ERR_UNAVAILABLE && err->code != ERR_NETWORK && err->code != ERR_CANCELLED)
+    if (!supervisor_news_take(intake->config.news, reply, err))
         log_err(event, err);
     wait_for(intake, AWAY_MS);
 }
@@ -89,7 +90,7 @@ static void on_grouped(void *context, const struct redis_reply *reply, const str
     if (reply != NULL && job_queue_group_parse(reply, &own) == ERR_OK)
         look(intake);
     else
-        wait_after(intake, "worker.group_failed", err != NULL ? err : &own);
+        wait_after(intake, "worker.group_failed", reply, err != NULL ? err : &own);
 }
 
 static void make_group(struct supervisor_intake *intake)
@@ -111,13 +112,13 @@ static enum err_code code_of(const struct redis_reply *reply, const struct err *
     return err->code;
 }
 
-static void after_entry(struct supervisor_intake *intake, enum err_code rc, const struct err *err,
-                        void (*nothing)(struct supervisor_intake *intake))
+static void after_entry(struct supervisor_intake *intake, enum err_code rc, const struct redis_reply *reply,
+                        const struct err *err, void (*nothing)(struct supervisor_intake *intake))
 {
     if (rc == ERR_NOT_FOUND)
         make_group(intake);
     else if (rc != ERR_OK)
-        wait_after(intake, "worker.read_failed", err);
+        wait_after(intake, "worker.read_failed", reply, err);
     else if (intake->entry.job_id[0] == '\0')
         nothing(intake);
     else
@@ -157,7 +158,7 @@ static void on_read(void *context, const struct redis_reply *reply, const struct
     intake->reading = false;
     if (rc == ERR_OK)
         rc = job_queue_entry_parse(reply, &intake->entry, &own);
-    after_entry(intake, rc, &own, look_further);
+    after_entry(intake, rc, reply, &own, look_further);
 }
 
 static void on_reader_id(void *context, const struct redis_reply *reply, const struct err *err)
@@ -195,7 +196,7 @@ static void on_claimed(void *context, const struct redis_reply *reply, const str
 
     if (rc == ERR_OK)
         rc = job_queue_entry_parse(reply, &intake->entry, &own);
-    after_entry(intake, rc, &own, read_new);
+    after_entry(intake, rc, reply, &own, read_new);
 }
 
 static void on_idle(void *context, const struct redis_reply *reply, const struct err *err)
@@ -210,7 +211,7 @@ static void on_idle(void *context, const struct redis_reply *reply, const struct
     if (rc == ERR_OK)
         rc = job_queue_idle_parse(reply, &found, &own);
     if (rc != ERR_OK || found.stream_id[0] == '\0') {
-        after_entry(intake, rc, &own, read_new);
+        after_entry(intake, rc, reply, &own, read_new);
         return;
     }
     job_queue_claim_command(&command, queue_of(intake), intake->config.worker, settings->lease_ms, found.stream_id);
@@ -226,7 +227,7 @@ static void on_paused(void *context, const struct redis_reply *reply, const stru
     int64_t paused = 0;
 
     if (err != NULL) {
-        wait_after(intake, "worker.read_failed", err);
+        wait_after(intake, "worker.read_failed", reply, err);
         return;
     }
     if (intake->stopping) {
@@ -265,61 +266,6 @@ static void look(struct supervisor_intake *intake)
     redis_command_fini(&command);
 }
 
-/* The queue ended a job by itself: its document follows. */
-struct correction {
-    struct supervisor_store_call call;
-    char id[JOB_ID_BYTES];
-    int64_t fence;
-    struct json *changes;
-};
-
-static enum err_code correction_work(struct job_store *store, void *context, struct err *err)
-{
-    const struct correction *correction = context;
-    bool applied;
-
-    return job_store_update(store, correction->id, correction->fence, correction->changes, &applied, err);
-}
-
-static void on_corrected(void *context, enum err_code rc, const struct err *err)
-{
-    struct correction *correction = context;
-
-    if (rc != ERR_OK)
-        log_err("job.document_is_behind", err);
-    json_value_destroy(correction->changes);
-    free(correction);
-}
-
-static void correct_document(struct supervisor_intake *intake, enum job_state state)
-{
-    struct clock_source clock = clock_system();
-    struct correction *correction = mem_zeroed(1, sizeof *correction);
-    struct json *changes = json_value_new_object();
-    struct json *error = json_value_new_object();
-    bool made = correction != NULL && changes != NULL && error != NULL &&
-                json_value_set_text(changes, "state", job_state_name(state)) &&
-                job_document_set_time(changes, "finished_at", clock_unix_ms(&clock)) &&
-                json_value_set_text(error, "code", err_code_name(ERR_INTERNAL)) &&
-                json_value_set_text(error, "message", "its worker was lost too often") &&
-                json_value_set_bool(error, "transient", false);
-
-    if (made && state == JOB_DEAD)
-        made = json_value_set(changes, "error", error);
-    else
-        json_value_destroy(error);
-    if (!made) {
-        json_value_destroy(changes);
-        free(correction);
-        return;
-    }
-    *correction = (struct correction){.fence = intake->fence, .changes = changes};
-    memcpy(correction->id, intake->entry.job_id, sizeof correction->id);
-    correction->call =
-        (struct supervisor_store_call){.work = correction_work, .done = on_corrected, .context = correction};
-    supervisor_store_submit(intake->config.store, &correction->call);
-}
-
 static void hand_over(struct supervisor_intake *intake, const struct job_queue_lease *lease, const char *args,
                       const struct err *unreadable)
 {
@@ -343,7 +289,7 @@ static void on_started(void *context, const struct redis_reply *reply, const str
     enum err_code rc = err != NULL ? err->code : job_queue_start_parse(reply, &outcome, &lease, &args, &own);
 
     if (rc != ERR_OK && rc != ERR_FORMAT) {
-        wait_after(intake, "worker.start_failed", err != NULL ? err : &own); /* it is started again then */
+        wait_after(intake, "worker.start_failed", reply, err != NULL ? err : &own); /* it is started again then */
         return;
     }
     if (rc == ERR_FORMAT) { /* the job is this worker's all the same, to end it */
@@ -356,7 +302,8 @@ static void on_started(void *context, const struct redis_reply *reply, const str
         return;
     }
     if (outcome == JOB_QUEUE_START_DEAD || outcome == JOB_QUEUE_START_CANCELLED)
-        correct_document(intake, outcome == JOB_QUEUE_START_DEAD ? JOB_DEAD : JOB_CANCELLED);
+        supervisor_correction_start(intake->config.store, intake->entry.job_id, intake->fence,
+                                    outcome == JOB_QUEUE_START_DEAD ? JOB_DEAD : JOB_CANCELLED);
     log_info("job.not_started", log_text("job", intake->entry.job_id), log_int("answer", (int64_t)outcome));
     drop_entry(intake);
     if (outcome == JOB_QUEUE_PAUSED)
@@ -389,7 +336,7 @@ static void on_described(void *context, const struct redis_reply *reply, const s
     enum err_code rc = err != NULL ? err->code : job_queue_describe_parse(reply, &fields, &own);
 
     if (rc != ERR_OK && rc != ERR_NOT_FOUND) {
-        wait_after(intake, "worker.start_failed", err != NULL ? err : &own);
+        wait_after(intake, "worker.start_failed", reply, err != NULL ? err : &own);
         return;
     }
     unique = json_value_get_text(fields, "uniq");

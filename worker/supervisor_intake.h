@@ -10,6 +10,7 @@
 #include "common/job/job_settings.h"
 #include "common/net/redis_async.h"
 #include "worker/supervisor_attempt.h"
+#include "worker/supervisor_news.h"
 #include "worker/supervisor_store.h"
 
 struct supervisor_intake;
@@ -19,6 +20,7 @@ struct supervisor_intake_config {
     uv_loop_t *loop;
     struct redis_async *redis;
     struct redis_async *reader; /* of its own, since reading blocks */
+    struct supervisor_news *news; /* of both */
     struct supervisor_store *store;
     const struct job_settings *settings;
     const char *worker;

@@ -22,6 +22,7 @@ struct supervisor_lease {
     bool in_flight;
     bool beat_again;
     bool stopped;
+    bool told_failure;
     bool timer_open;
     void (*on_closed)(void *context);
     void *closed_context;
@@ -45,6 +46,15 @@ static void free_when_closed(struct supervisor_lease *lease)
     on_closed(context);
 }
 
+/* Once: the next beats may fail likewise. */
+static void tell_failure(struct supervisor_lease *lease, const struct redis_reply *reply, const struct err *err)
+{
+    if (supervisor_news_take(lease->config.news, reply, err) || lease->told_failure)
+        return;
+    lease->told_failure = true;
+    log_warn("job.beat_failed", log_text("job", lease->config.lease.entry.job_id), log_text("message", err->message));
+}
+
 static void on_answer(void *context, const struct redis_reply *reply, const struct err *err)
 {
     struct supervisor_lease *lease = context;
@@ -58,8 +68,7 @@ static void on_answer(void *context, const struct redis_reply *reply, const stru
         return;
     }
     if (rc != ERR_OK)
-        log_warn("job.beat_failed", log_text("job", lease->config.lease.entry.job_id),
-                 log_text("message", err != NULL ? err->message : own.message));
+        tell_failure(lease, reply, err != NULL ? err : &own);
     if (lease->stopped)
         return;
     if (rc == ERR_OK && answer != JOB_QUEUE_BEAT_LOST) {

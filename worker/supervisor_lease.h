@@ -10,6 +10,7 @@
 
 #include "common/job/job_queue.h"
 #include "common/net/redis_async.h"
+#include "worker/supervisor_news.h"
 
 struct supervisor_lease;
 
@@ -20,6 +21,7 @@ typedef void (*supervisor_lease_fn)(void *context, enum job_queue_beaten answer)
 struct supervisor_lease_config {
     uv_loop_t *loop;
     struct redis_async *redis;
+    struct supervisor_news *news;
     const char *queue;
     const char *worker;
     struct job_queue_lease lease;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/log.h"
 #include "common/base/mem.h"
 
 struct supervisor_store {
@@ -13,6 +14,7 @@ struct supervisor_store {
     uv_work_t work;
     struct supervisor_store_call *head; /* the first is under way */
     struct supervisor_store_call *tail;
+    bool is_away; /* which was told */
 };
 
 enum err_code supervisor_store_create(struct supervisor_store **out, uv_loop_t *loop, const char *url,
@@ -53,6 +55,18 @@ static void on_work(uv_work_t *work)
         call->rc = call->work(store->store, call->context, &call->err);
 }
 
+/* One line when it goes away and one when it is back, however many calls fail meanwhile. */
+static void tell_change(struct supervisor_store *store, enum err_code rc, const struct err *err)
+{
+    bool is_away = store->store == NULL || err_is_transient(rc);
+
+    if (is_away && !store->is_away)
+        log_err("store.away", err);
+    else if (!is_away && store->is_away)
+        log_info("store.ready", LOG_NO_FIELDS);
+    store->is_away = is_away;
+}
+
 static void start(struct supervisor_store *store);
 
 static void on_worked(uv_work_t *work, int status)
@@ -62,6 +76,7 @@ static void on_worked(uv_work_t *work, int status)
 
     (void)status; /* nobody cancels it */
     store->head = call->next;
+    tell_change(store, call->rc, &call->err);
     if (store->head != NULL)
         start(store);
     call->done(call->context, call->rc, &call->err);

@@ -320,7 +320,7 @@ static void a_store_that_is_away_is_waited_for(void **state)
     (void)snprintf(url, sizeof url, "STORE_URL=sqlite:%s/store.db", folder);
     worker_fixture_run(fixture, 0, (const char *const[]){url, NULL});
     worker_fixture_submit(fixture, homepage, "{}", id);
-    worker_fixture_wait_for_log(fixture, 0, "job.store_away");
+    worker_fixture_wait_for_log(fixture, 0, "store.away");
     assert_string_equal(queue_fixture_job_field(fixture->queue, id, "state"), "running");
     assert_int_equal(mkdir(folder, 0700), 0);
     worker_fixture_wait_for_state(fixture, id, "succeeded");
@@ -337,7 +337,7 @@ static void a_store_that_goes_away_midway_gets_its_report_later(void **state)
     worker_fixture_submit(fixture, homepage, "{\"iterations\":150,\"factors\":64}", id);
     worker_fixture_wait_for_stage(fixture, id, "als");
     server_kill(&fixture->mongo);
-    worker_fixture_wait_for_log(fixture, 0, "job.store_away"); /* at the end; it beats on */
+    worker_fixture_wait_for_log(fixture, 0, "store.away"); /* at the end; it beats on */
     assert_string_equal(queue_fixture_job_field(fixture->queue, id, "state"), "running");
     assert_true(server_restart(&fixture->mongo));
     worker_fixture_wait_for_state(fixture, id, "succeeded");
