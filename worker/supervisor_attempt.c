@@ -30,7 +30,8 @@ struct supervisor_attempt {
     int open;                     /* timers and lease */
     struct supervisor_note *note; /* a progress on its way to the store; NULL: none */
     int64_t noted_ms;
-    char noted_stage[CHILD_LINE_STAGE_BYTES];
+    struct child_line latest; /* progress; `waits`: it is of a stage that is to be noted yet */
+    bool waits;
     struct supervisor_wishes wishes;
     int64_t asked; /* chunks the child asked for */
     int64_t granted;
@@ -213,28 +214,38 @@ static void on_beat(void *context, enum job_queue_beaten answer)
     grant(attempt);
 }
 
+static void note_latest(struct supervisor_attempt *attempt);
+
 static void on_noted(void *context)
 {
     struct supervisor_attempt *attempt = context;
 
     attempt->note = NULL;
+    if (attempt->waits && attempt->child != NULL)
+        note_latest(attempt);
     conclude(attempt);
 }
 
-/* Into the document, each new stage and now and then. */
+static void note_latest(struct supervisor_attempt *attempt)
+{
+    attempt->waits = false;
+    attempt->noted_ms = monotonic_ms();
+    attempt->note =
+        supervisor_note_start(attempt->config.store, &attempt->lease_of, &attempt->latest, on_noted, attempt);
+}
+
+/* Into the document, each new stage and now and then; what comes while it is written follows it. */
 static void note_progress(struct supervisor_attempt *attempt, const struct child_line *line)
 {
-    int64_t now_ms = monotonic_ms();
-    bool is_new = strcmp(attempt->noted_stage, line->stage) != 0;
+    bool is_new = strcmp(attempt->latest.stage, line->stage) != 0;
 
     if (is_new)
         log_info("job.stage", log_text("job", id_of(attempt)), log_text("stage", line->stage),
                  log_real("progress", line->progress));
-    if (attempt->note != NULL || (!is_new && now_ms - attempt->noted_ms < NOTE_EVERY_MS))
-        return;
-    attempt->noted_ms = now_ms;
-    memcpy(attempt->noted_stage, line->stage, sizeof attempt->noted_stage);
-    attempt->note = supervisor_note_start(attempt->config.store, &attempt->lease_of, line, on_noted, attempt);
+    attempt->latest = *line; /* no end is in it */
+    attempt->waits = attempt->waits || is_new;
+    if (attempt->note == NULL && (attempt->waits || monotonic_ms() - attempt->noted_ms >= NOTE_EVERY_MS))
+        note_latest(attempt);
 }
 
 static void on_line(void *context, struct child_line *line)

@@ -68,9 +68,9 @@ void supervisor_correction_start(struct supervisor_store *store, const char *id,
         free(correction);
         return;
     }
-    *correction = (struct correction){
-        .call = {.work = correction_work, .done = on_corrected, .context = correction}, .fence = fence,
-        .changes = changes};
+    *correction = (struct correction){.call = {.work = correction_work, .done = on_corrected, .context = correction},
+                                      .fence = fence,
+                                      .changes = changes};
     (void)snprintf(correction->id, sizeof correction->id, "%s", id);
     supervisor_store_submit(store, &correction->call);
 }

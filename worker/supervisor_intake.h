@@ -19,7 +19,7 @@ struct supervisor_intake;
 struct supervisor_intake_config {
     uv_loop_t *loop;
     struct redis_async *redis;
-    struct redis_async *reader; /* of its own, since reading blocks */
+    struct redis_async *reader;   /* of its own, since reading blocks */
     struct supervisor_news *news; /* of both */
     struct supervisor_store *store;
     const struct job_settings *settings;

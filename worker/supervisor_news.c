@@ -12,8 +12,8 @@ void supervisor_news_ready(struct supervisor_news *news)
 void supervisor_news_away(struct supervisor_news *news, const struct err *err)
 {
     /* a replica is left after each refusal, which is no news; a network that fails is */
-    bool is_known = news->told == SUPERVISOR_NEWS_AWAY ||
-                    (news->told == SUPERVISOR_NEWS_REFUSED && err->code == ERR_UNAVAILABLE);
+    bool is_known =
+        news->told == SUPERVISOR_NEWS_AWAY || (news->told == SUPERVISOR_NEWS_REFUSED && err->code == ERR_UNAVAILABLE);
 
     if (is_known)
         return;

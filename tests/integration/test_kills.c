@@ -34,14 +34,14 @@ static void submit(struct worker_fixture *fixture, char *id)
 {
     char params[128];
 
-    (void)snprintf(params, sizeof params, "{\"now\":%lld,\"iterations\":60,\"factors\":32,\"seed\":7}",
-                   (long long)fixture->now_s);
+    (void)snprintf(params, sizeof params, "{\"now\":%lld,\"iterations\":%d,\"factors\":32,\"seed\":7}",
+                   (long long)fixture->now_s, WORKER_SWEEPS);
     worker_fixture_submit(fixture, homepage, params, id);
 }
 
 static void assert_lists_are_right(struct worker_fixture *fixture)
 {
-    static const char *const params[] = {"--param", "iterations=60", "--param", "factors=32"};
+    static const char *const params[] = {"--param", "iterations=" WORKER_TEXT(WORKER_SWEEPS), "--param", "factors=32"};
     char now[32];
     char dump[SERVER_TEXT_BYTES + 64];
     const char *const arguments[] = {"--once",  "homepage_and_similar_products",
@@ -324,7 +324,7 @@ static void a_zombies_child_does_not_publish_without_its_parents_word(void **sta
     int child;
 
     worker_fixture_run(fixture, 0, NULL);
-    worker_fixture_submit(fixture, homepage, "{\"iterations\":200,\"factors\":32}", id);
+    worker_fixture_submit(fixture, homepage, WORKER_LONG_PARAMS, id);
     worker_fixture_wait_for_noted_stage(fixture, id, "als");
     child = worker_fixture_child(fixture, 0);
     server_freeze(&fixture->workers[0]);

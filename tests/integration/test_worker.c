@@ -297,7 +297,7 @@ static void a_redis_that_goes_away_midway_does_not_lose_the_job(void **state)
     char id[JOB_ID_BYTES];
 
     worker_fixture_run(fixture, 0, NULL);
-    worker_fixture_submit(fixture, homepage, "{\"iterations\":150,\"factors\":64}", id);
+    worker_fixture_submit(fixture, homepage, WORKER_LONG_PARAMS, id);
     worker_fixture_wait_for_stage(fixture, id, "als");
     server_kill(&fixture->queue->server);
     worker_fixture_wait_for_log(fixture, 0, "queue.away");
@@ -334,7 +334,7 @@ static void a_store_that_goes_away_midway_gets_its_report_later(void **state)
     if (!worker_fixture_use_mongo(fixture))
         skip();
     worker_fixture_run(fixture, 0, NULL);
-    worker_fixture_submit(fixture, homepage, "{\"iterations\":150,\"factors\":64}", id);
+    worker_fixture_submit(fixture, homepage, WORKER_LONG_PARAMS, id);
     worker_fixture_wait_for_stage(fixture, id, "als");
     server_kill(&fixture->mongo);
     worker_fixture_wait_for_log(fixture, 0, "store.away"); /* at the end; it beats on */
@@ -342,7 +342,7 @@ static void a_store_that_goes_away_midway_gets_its_report_later(void **state)
     assert_true(server_restart(&fixture->mongo));
     worker_fixture_wait_for_state(fixture, id, "succeeded");
     worker_fixture_wait_for_document(fixture, id, "succeeded");
-    check_report(fixture, id, 150);
+    check_report(fixture, id, WORKER_SWEEPS);
 }
 
 static void the_guard_holds_back_what_a_cut_catalogue_makes(void **state)
@@ -400,7 +400,7 @@ static void a_publish_that_is_refused_midway_supersedes_the_job(void **state)
     char id[JOB_ID_BYTES];
 
     worker_fixture_run(fixture, 0, NULL);
-    worker_fixture_submit(fixture, homepage, "{\"iterations\":150,\"factors\":64}", id);
+    worker_fixture_submit(fixture, homepage, WORKER_LONG_PARAMS, id);
     worker_fixture_wait_for_stage(fixture, id, "als");
     (void)worker_fixture_target(fixture, 1, "SET", "recfleet:fence:homepage", "99999999999999", NULL);
     worker_fixture_wait_for_state(fixture, id, "superseded");

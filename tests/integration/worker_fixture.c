@@ -210,6 +210,7 @@ static void build_command(struct worker_fixture *fixture, const char *const *set
     argv[count++] = "ALS_FACTORS=16";
     argv[count++] = "THREADS=1";
     argv[count++] = "METRICS_LISTEN=off";
+    argv[count++] = "EVALUATION_DAYS=0"; /* which trains twice more */
     for (size_t i = 0; settings != NULL && settings[i] != NULL; i++)
         argv[count++] = settings[i];
     argv[count++] = owned[kept - 1];
@@ -350,7 +351,7 @@ void worker_fixture_submit_for(struct worker_fixture *fixture, const char *shop,
     assert_int_equal(outcome, JOB_QUEUE_NEW);
 }
 
-static void fail_late(struct worker_fixture *fixture, const char *id, const char *what, const char *wanted)
+static void print_logs(struct worker_fixture *fixture)
 {
     for (int i = 0; i < WORKER_MOST; i++) {
         char path[SERVER_TEXT_BYTES + 8];
@@ -362,6 +363,11 @@ static void fail_late(struct worker_fixture *fixture, const char *id, const char
             (void)fprintf(stderr, "worker %d:\n%s\n", i, log);
         free(log);
     }
+}
+
+static void fail_late(struct worker_fixture *fixture, const char *id, const char *what, const char *wanted)
+{
+    print_logs(fixture);
     fail_msg("the %s of %s is %s, not %s", what, id, queue_fixture_job_field(fixture->queue, id, what), wanted);
 }
 
@@ -439,33 +445,34 @@ struct json *worker_fixture_document(struct worker_fixture *fixture, const char 
     return document;
 }
 
-void worker_fixture_wait_for_document(struct worker_fixture *fixture, const char *id, const char *state)
+/* Until the document's `field` is that. */
+static void wait_for_noted(struct worker_fixture *fixture, const char *id, const char *field, const char *wanted)
 {
     int64_t deadline = worker_fixture_now_ms() + WORKER_WAIT_MS;
     bool there = false;
 
     while (!there) {
         struct json *document = worker_fixture_document(fixture, id);
+        const char *value = json_value_get_text(document, field);
 
-        there = strcmp(json_value_get_text(document, "state"), state) == 0;
+        there = value != NULL && strcmp(value, wanted) == 0;
+        if (!there && worker_fixture_now_ms() >= deadline) {
+            print_logs(fixture);
+            fail_msg("the document's %s is %s, not %s", field, value != NULL ? value : "absent", wanted);
+        }
         json_value_destroy(document);
-        assert_true(there || worker_fixture_now_ms() < deadline);
         worker_fixture_pause();
     }
 }
 
+void worker_fixture_wait_for_document(struct worker_fixture *fixture, const char *id, const char *state)
+{
+    wait_for_noted(fixture, id, "state", state);
+}
+
 void worker_fixture_wait_for_noted_stage(struct worker_fixture *fixture, const char *id, const char *stage)
 {
-    int64_t deadline = worker_fixture_now_ms() + WORKER_WAIT_MS;
-    bool there = false;
-
-    while (!there) {
-        struct json *document = worker_fixture_document(fixture, id);
-
-        there = strcmp(json_value_get_text(document, "stage"), stage) == 0;
-        json_value_destroy(document);
-        assert_true(there || worker_fixture_now_ms() < deadline);
-    }
+    wait_for_noted(fixture, id, "stage", stage);
 }
 
 static int parent_of(const char *pid)

@@ -16,7 +16,17 @@
 
 #define WORKER_SHOP "toys"
 
-enum { WORKER_WAIT_MS = 60000, WORKER_MOST = 3, WORKER_SHOP_USERS = 2300, WORKER_SHOP_PRODUCTS = 90 };
+/* Sweeps of a training that takes a second or so: with a sanitizer a sweep takes ten times as long. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define WORKER_SWEEPS 15
+#else
+#define WORKER_SWEEPS 150
+#endif
+#define WORKER_TEXT_OF(value) #value
+#define WORKER_TEXT(macro)    WORKER_TEXT_OF(macro)
+#define WORKER_LONG_PARAMS    "{\"iterations\":" WORKER_TEXT(WORKER_SWEEPS) ",\"factors\":64}"
+
+enum { WORKER_WAIT_MS = 180000, WORKER_MOST = 3, WORKER_SHOP_USERS = 2300, WORKER_SHOP_PRODUCTS = 90 };
 
 struct worker_fixture {
     struct queue_fixture *queue;
