@@ -10,7 +10,7 @@ enum {
 static void perform_each(struct store_batch *batch)
 {
     for (struct store_work *work = batch->writing.first; work != NULL; work = work->next)
-        store_work_perform(work, batch->store);
+        store_work_perform(work, batch->writing_to);
 }
 
 static void set_result(struct store_work *work, enum err_code code, const struct err *err)
@@ -29,7 +29,7 @@ static enum err_code write_inserts(struct store_batch *batch, struct err *err)
 
     for (struct store_work *work = batch->writing.first; work != NULL; work = work->next)
         batch->documents[count++] = work->input;
-    rc = job_store_insert_many(batch->store, batch->documents, count, batch->results, err);
+    rc = job_store_insert_many(batch->writing_to, batch->documents, count, batch->results, err);
     count = 0;
     for (struct store_work *work = batch->writing.first; rc == ERR_OK && work != NULL; work = work->next)
         set_result(work, batch->results[count++], NULL);
@@ -44,7 +44,7 @@ static enum err_code write_updates(struct store_batch *batch, struct err *err)
     for (struct store_work *work = batch->writing.first; work != NULL; work = work->next)
         batch->changes[count++] =
             (struct job_store_change){.id = work->id, .fence = work->fence, .changes = work->input};
-    rc = job_store_update_many(batch->store, batch->changes, count, err);
+    rc = job_store_update_many(batch->writing_to, batch->changes, count, err);
     for (struct store_work *work = batch->writing.first; rc == ERR_OK && work != NULL; work = work->next)
         set_result(work, ERR_OK, NULL);
     return rc;
@@ -119,7 +119,7 @@ static void on_written(uv_work_t *request, int status)
             set_result(work, ERR_CANCELLED, &err);
     }
     leave_out(batch);
-    is_away = err_is_transient(done.first->result.code);
+    is_away = done.first != NULL && err_is_transient(done.first->result.code);
     if (!is_away)
         start_next(batch); /* before the answers: the pool has its work while the loop has its own */
     batch->on_done(batch->owner, &done);
@@ -131,6 +131,7 @@ static void run(struct store_batch *batch, struct store_work_list *from, size_t 
 {
     while (batch->writing.count < most && from->count > 0)
         store_work_push(&batch->writing, store_work_pop(from));
+    batch->writing_to = batch->store;
     batch->busy = true;
     batch->request.data = batch;
     (void)uv_queue_work(batch->loop, &batch->request, on_write, on_written); /* fails only without a callback */

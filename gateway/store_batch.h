@@ -30,9 +30,10 @@ struct store_batch {
     bool busy;
     bool is_updates_turn;
     bool closing;
-    struct job_store *store;
-    uint64_t inserted; /* batches of inserts so far */
+    struct job_store *store; /* for the next batch */
+    uint64_t inserted;       /* batches of inserts so far */
     /* what the pool's thread works with */
+    struct job_store *writing_to;
     const struct json *documents[STORE_BATCH_INSERTS];
     enum err_code results[STORE_BATCH_INSERTS];
     struct job_store_change changes[STORE_BATCH_UPDATES];
