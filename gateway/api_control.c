@@ -161,9 +161,10 @@ static void go_on_cancelling(struct control *control)
 
     if (queue_client_is_ready(exchange->services->queue))
         cancel_in_queue(control);
-    else if (control->noted)
+    else if (control->noted) {
+        log_info("job.cancel_noted", log_text("job", exchange->job_id)); /* its worker, or the upkeep, sees to it */
         answer_requested(exchange);
-    else
+    } else
         job_answer_queue_away(exchange);
 }
 

@@ -110,6 +110,8 @@ int main(int argc, char **argv)
                                                              : "recfleet-worker " RECFLEET_VERSION "\n") > 0
                    ? EXIT_SUCCESS
                    : EXIT_WORKER;
+    /* for the runs: libmongoc would leave a file of shared memory behind each one that is killed */
+    (void)setenv("MONGOC_DISABLE_SHM", "1", 0);
     (void)signal(SIGPIPE, SIG_IGN); /* a server or process that left shows as a failed write */
     if (arguments.mode == ARGUMENTS_RUN_JOB || arguments.mode == ARGUMENTS_ONCE)
         als_choose_blas_kernels(argv);

@@ -331,6 +331,7 @@ static void on_begun(void *context, const struct supervisor_begun *begun)
     struct supervisor_attempt *attempt = context;
 
     attempt->begin = NULL;
+    attempt->wishes.cancelled = attempt->wishes.cancelled || begun->is_cancelled;
     if (is_wished_to_end(attempt)) {
         heed_wishes(attempt);
     } else if (attempt->outcome.verdict == SUPERVISOR_RUNNING && begun->is_terminal) {

@@ -48,7 +48,8 @@ static void end(struct supervisor_begin *begin)
         uv_close((uv_handle_t *)&begin->timer, on_timer_closed);
 }
 
-/* In the pool: whether the document is terminal. One that is missing is not: the job is not lost with it. */
+/* In the pool: whether the document is terminal or cancelled. One that is missing is not: the job is not lost with it.
+ */
 static enum err_code look_at_document(struct supervisor_begin *begin, struct job_store *store, struct err *err)
 {
     struct json *document = NULL;
@@ -61,6 +62,8 @@ static enum err_code look_at_document(struct supervisor_begin *begin, struct job
     begin->begun.is_terminal = rc == ERR_OK &&
                                job_state_parse(json_value_get_text(document, "state"), &begin->begun.state) &&
                                job_state_is_terminal(begin->begun.state);
+    begin->begun.is_cancelled =
+        rc == ERR_OK && !begin->begun.is_terminal && json_value_get_text(document, "cancel") != NULL;
     json_value_destroy(document);
     return rc;
 }
@@ -72,7 +75,7 @@ static enum err_code begin_work(struct job_store *store, void *context, struct e
     bool applied;
     enum err_code rc = look_at_document(begin, store, err);
 
-    if (rc != ERR_OK || begin->begun.is_terminal)
+    if (rc != ERR_OK || begin->begun.is_terminal || begin->begun.is_cancelled)
         return rc;
     rc = job_store_update(store, lease->entry.job_id, lease->fence, begin->changes, &applied, err);
     if (rc == ERR_OK)

@@ -1,7 +1,7 @@
 /*
- * Before the child starts: the store is asked whether the job is over already, the document is set to running, and the
- * last published report is read. A store that is away is asked again until it answers. And the progress notes while it
- * runs, of which one that fails is no loss.
+ * Before the child starts: the store is asked whether the job is over or cancelled, the document is set to running, and
+ * the last published report is read. A store that is away is asked again until it answers. And the progress notes while
+ * it runs, of which one that fails is no loss.
  */
 #ifndef WORKER_SUPERVISOR_BEGIN_H
 #define WORKER_SUPERVISOR_BEGIN_H
@@ -18,6 +18,7 @@ struct supervisor_begin;
 struct supervisor_begun {
     bool is_terminal;
     enum job_state state;              /* where it is terminal */
+    bool is_cancelled;                 /* somebody asked for that while the queue was away */
     const struct json *last_published; /* NULL: there is none; borrowed for the call */
 };
 

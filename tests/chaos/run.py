@@ -42,6 +42,7 @@ class Run:
         self.jobs = plan(scenario.jobs, scenario.seconds * 0.85, self.chance, options.fates or scenario.fates or FATES)
         self.ids = {}  # of accepted jobs: id -> Job
         self.unknown = set()  # ids that were answered 202 while it was not known whether they are in the queue
+        self.cancels_noted = set()
         self.latest = {}  # worker name -> Attempt, as its log says
         self.attempts = {}  # fence -> Attempt
         self.hits = collections.Counter()  # (what, job id)
@@ -150,6 +151,8 @@ class Run:
             self.tally[f"attempts {entry.get('outcome')}"] += 1
         elif event == "job.outcome_unknown":
             self.unknown.add(entry["job"])
+        elif event == "job.cancel_noted":  # while its gateway had no queue: a run of a second may have ended by then
+            self.cancels_noted.add(entry["job"])
         elif event in ("job.lost", "job.fenced"):
             self.tally[f"zombies told {event}"] += 1
 

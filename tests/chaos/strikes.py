@@ -17,6 +17,7 @@ class Strikes:
 
     def __init__(self, run):
         self.run, self.chance = run, run.chance
+        self.is_paused = False
 
     def plan(self, deck, seconds):
         """deck: {method name: how many}"""
@@ -241,6 +242,9 @@ class Strikes:
 
     def pause(self):
         """Nothing starts from the moment that the pause was answered to the one that the end of it was asked for."""
+        if self.is_paused:
+            return ""  # the end of one would end both
+        self.is_paused = True  # perhaps also where it was not answered
         since = self.tell_queue("pause")
         seconds = self.chance.uniform(1, 3)
         self.run.later(seconds, lambda: self.resume(since))
@@ -249,7 +253,8 @@ class Strikes:
     def resume(self, since):
         if since is not None:
             self.run.pauses.append((since, time.time()))
-        if self.tell_queue("resume") is None:
+        self.is_paused = self.tell_queue("resume") is None
+        if self.is_paused:
             self.run.later(0.2, lambda: self.resume(None))
 
     def tell_queue(self, what):

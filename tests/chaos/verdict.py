@@ -59,6 +59,8 @@ class Verdict:
         expect = self.promises.expect
         for job in self.run.jobs:
             document = self.documents.get(job.id)
+            if job.id in self.run.cancels_noted:
+                job.ends |= {SUCCEEDED}
             if not job.id:
                 expect(False, "every job is accepted at last", f"{job.fate.name} of {job.shop}")
             elif expect(document is not None, "no accepted job is lost", f"{job.fate.name}: no document", job.id):

@@ -426,6 +426,23 @@ static void a_job_whose_document_is_over_is_not_run(void **state)
     assert_string_equal(worker_fixture_target(fixture, 1, "DBSIZE", NULL), "0");
 }
 
+/* A gateway that had no queue wrote it there alone. */
+static void a_job_whose_document_asks_for_a_cancel_is_not_run(void **state)
+{
+    struct worker_fixture *fixture = *state;
+    struct err err = {0};
+    char id[JOB_ID_BYTES];
+    bool applied;
+
+    worker_fixture_submit(fixture, homepage, "{}", id);
+    assert_int_equal(job_store_request_cancel(fixture->store, id, "tester", &applied, &err), ERR_OK);
+    assert_true(applied);
+    worker_fixture_run(fixture, 0, NULL);
+    worker_fixture_wait_for_state(fixture, id, "cancelled");
+    worker_fixture_wait_for_document(fixture, id, "cancelled");
+    assert_string_equal(worker_fixture_target(fixture, 1, "DBSIZE", NULL), "0");
+}
+
 static void a_lost_group_is_made_again(void **state)
 {
     struct worker_fixture *fixture = *state;
@@ -462,6 +479,7 @@ int main(void)
         TEST(a_target_that_holds_a_newer_fence_is_the_floor_of_the_next),
         TEST(a_publish_that_is_refused_midway_supersedes_the_job),
         TEST(a_job_whose_document_is_over_is_not_run),
+        TEST(a_job_whose_document_asks_for_a_cancel_is_not_run),
         TEST(a_lost_group_is_made_again),
     };
 
