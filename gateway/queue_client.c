@@ -6,6 +6,7 @@
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/job/job_queue_control.h"
 
 enum { RETRY_MS = 1000, REASON_BYTES = 96 };
 
@@ -261,6 +262,20 @@ void queue_client_enqueue(struct queue_client *client, const struct job_queue_en
     *call = (struct enqueue){.client = client, .fn = fn, .context = context};
     job_queue_enqueue_command(&command, job);
     redis_async_send(client->redis, &command, on_enqueued, call);
+    redis_command_fini(&command);
+}
+
+static void on_told(void *context, const struct redis_reply *reply, const struct err *err)
+{
+    queue_client_note_refusal(context, reply, err);
+}
+
+void queue_client_tell(struct queue_client *client, const char *queue, const char *id, enum job_state state)
+{
+    struct redis_command command;
+
+    job_queue_tell_command(&command, queue, id, state);
+    redis_async_send(client->redis, &command, on_told, client);
     redis_command_fini(&command);
 }
 

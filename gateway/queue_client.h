@@ -63,6 +63,9 @@ typedef void (*queue_client_described_fn)(void *context, struct json *fields, co
 void queue_client_describe(struct queue_client *client, const char *queue, const char *id, queue_client_described_fn fn,
                            void *context);
 
+/* Tells who follows a job of an end that the documents alone know; at most once. */
+void queue_client_tell(struct queue_client *client, const char *queue, const char *id, enum job_state state);
+
 /* An answer to any other command: where Redis refused to write (no memory left, a replica), it is not ready until it
  * takes a write again. Logs that once. */
 void queue_client_note_refusal(struct queue_client *client, const struct redis_reply *reply, const struct err *err);

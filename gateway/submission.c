@@ -103,6 +103,8 @@ static void drop_document(struct submission *submission, const struct err *err)
         changes = NULL;
     }
     follow(submission, changes);
+    queue_client_tell(submission->services->queue, json_value_get_text(submission->document, "queue"), submission->id,
+                      JOB_SUPERSEDED);
 }
 
 static void on_enqueued(void *context, enum job_queue_enqueued outcome, const char *id, const struct err *err)

@@ -167,6 +167,8 @@ static void settle_lost(struct settling *settling)
         return;
     }
     end_document(settling, json_value_new_object(), JOB_CANCELLED);
+    queue_client_tell(settling->upkeep->services->queue, json_value_get_text(settling->document, "queue"),
+                      id_of(settling), JOB_CANCELLED);
     settling_destroy(settling);
 }
 

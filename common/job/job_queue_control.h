@@ -104,12 +104,13 @@ void job_queue_events_command(struct redis_command *command, const char *const *
                               size_t count, int64_t block_ms, int limit);
 /* What is kept of one queue behind `after`: XRANGE (after +. */
 void job_queue_events_since_command(struct redis_command *command, const char *queue, const char *after, int limit);
+/* Tells followers of an end that the queue has no HASH for any more. */
+void job_queue_tell_command(struct redis_command *command, const char *queue, const char *id, enum job_state state);
 /* The id of a queue's newest event, "0-0" where there is none, into stream_id[JOB_QUEUE_STREAM_ID_BYTES]. */
 void job_queue_events_last_command(struct redis_command *command, const char *queue);
 enum err_code job_queue_events_last_parse(const struct redis_reply *reply, char *stream_id, struct err *err) MUST_CHECK;
 
-/* Called for each event in order; `queue` is the index of the command's queue, 0 for events_since. An entry that
- * cannot be read is skipped. A reply of nothing (the time is over) is ERR_OK. */
+/* For each event in order; `queue` is its index in the command, 0 for events_since. What cannot be read is skipped. */
 typedef void (*job_queue_event_fn)(void *context, size_t queue, const struct job_queue_event *event);
 enum err_code job_queue_events_parse(const struct redis_reply *reply, const char *const *queues, size_t count,
                                      job_queue_event_fn fn, void *context, struct err *err) MUST_CHECK;

@@ -6,7 +6,7 @@
 #include "common/base/str.h"
 #include "common/job/job_queue_keys.h"
 
-enum { KEY_BYTES = 128 };
+enum { KEY_BYTES = 128, EVENTS_KEPT = 1000 /* about, as in the scripts */ };
 
 void job_queue_events_command(struct redis_command *command, const char *const *queues, const char *const *after,
                               size_t count, int64_t block_ms, int limit)
@@ -31,6 +31,20 @@ void job_queue_events_since_command(struct redis_command *command, const char *q
     redis_command_add(command, "+");
     redis_command_add(command, "COUNT");
     redis_command_add_int(command, limit);
+}
+
+void job_queue_tell_command(struct redis_command *command, const char *queue, const char *id, enum job_state state)
+{
+    redis_command_init(command, "XADD");
+    job_queue_add_key(command, queue, "ev");
+    redis_command_add(command, "MAXLEN");
+    redis_command_add(command, "~");
+    redis_command_add_int(command, EVENTS_KEPT);
+    redis_command_add(command, "*");
+    redis_command_add(command, "id");
+    redis_command_add(command, id);
+    redis_command_add(command, "state");
+    redis_command_add(command, job_state_name(state));
 }
 
 void job_queue_events_last_command(struct redis_command *command, const char *queue)

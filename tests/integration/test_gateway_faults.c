@@ -168,6 +168,11 @@ static void a_job_whose_place_was_taken_meanwhile_ends_superseded(void **state)
     json_value_destroy(document);
     gateway_fixture_wait_for_state(fixture, id, "superseded");
     assert_int_equal(stream_length(fixture), 1);
+    /* who follows it learns of it, though the queue never had it */
+    assert_string_equal(queue_fixture_ask(fixture->queue, "EVAL",
+                                          "return redis.call('XREVRANGE',KEYS[1],'+','-','COUNT',1)[1][2][4]", "1",
+                                          QUEUE_KEY("ev"), NULL),
+                        "superseded");
 }
 
 static void a_store_that_cannot_be_opened_is_503_until_it_can(void **state)
