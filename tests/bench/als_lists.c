@@ -3,6 +3,7 @@
  *   als_lists split time|random EVENTS TRAIN TEST      makes two matrix files
  *   als_lists baselines TRAIN TEST THREADS             popularity, item cosine and EASE
  *   als_lists model TRAIN TEST SOLVER FACTORS REGULARIZATION ALPHA ITERATIONS SEED THREADS     after each iteration
+ * SOLVER is exact, cg, or frequency: exact with a lambda of each row by its entries.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,6 +157,8 @@ static bool read_params(struct als_params *out, int *iterations, char **argument
 
     *out = (struct als_params){.cg_steps = 3};
     out->solver = strcmp(arguments[0], "cg") == 0 ? ALS_SOLVER_CG : ALS_SOLVER_EXACT;
+    if (strcmp(arguments[0], "frequency") == 0)
+        out->regularization_scaling = ALS_SCALING_FREQUENCY;
     if (!read_int(arguments[1], &out->factors) || !str_to_double(arguments[2], &out->regularization) ||
         !str_to_double(arguments[3], &out->alpha) || !read_int(arguments[4], iterations) ||
         !read_int(arguments[5], &seed))

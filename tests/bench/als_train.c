@@ -29,13 +29,15 @@ static double peak_mib(void)
 {
     FILE *file = fopen("/proc/self/status", "re");
     char line[256];
-    double kib = 0;
+    long kib = 0;
 
-    while (file != NULL && fgets(line, sizeof line, file) != NULL && sscanf(line, "VmHWM: %lf", &kib) != 1)
-        continue;
+    while (file != NULL && kib == 0 && fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            kib = strtol(line + 6, NULL, 10);
+    }
     if (file != NULL)
         (void)fclose(file);
-    return kib / 1024;
+    return (double)kib / 1024;
 }
 
 static bool read_size(const char *text, size_t *out)

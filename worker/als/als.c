@@ -31,6 +31,8 @@ static enum err_code check_params(const struct als_params *params, struct err *e
         return ERR_SET(err, ERR_ARGUMENT, "factors %d is not within 1..%d", params->factors, MOST_FACTORS);
     if (!isfinite(params->regularization) || params->regularization < 0)
         return ERR_SET(err, ERR_ARGUMENT, "regularization %g is not a number >= 0", params->regularization);
+    if (params->regularization_scaling != ALS_SCALING_NONE && params->regularization_scaling != ALS_SCALING_FREQUENCY)
+        return ERR_SET(err, ERR_ARGUMENT, "regularization_scaling %d is unknown", (int)params->regularization_scaling);
     if (!isfinite((float)params->alpha) || params->alpha <= 0)
         return ERR_SET(err, ERR_ARGUMENT, "alpha %g is not a number > 0", params->alpha);
     if (!(params->tolerance >= 0 && params->tolerance < 1))

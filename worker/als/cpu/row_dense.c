@@ -98,6 +98,8 @@ bool row_dense_solve(struct row_dense *dense, const struct confidence_row *row, 
     int f = (int)dense->factors;
 
     memcpy(dense->system, base, dense->factors * dense->factors * sizeof *base);
+    for (size_t k = 0; k < dense->factors; k++)
+        dense->system[k * dense->factors + k] += row->ridge;
     add_entries(dense, row, fixed, 1);
     add_entries(dense, row, fixed, -1);
     if (!lapack_cholesky_double(dense->system, dense->factors, dense->factors))

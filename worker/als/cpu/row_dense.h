@@ -1,6 +1,6 @@
 /*
- * One row's equation, dense and in double: (base + sum d_j y_j y_j') x = sum b_j y_j. The reference, the way for rows
- * with more entries than factors, and the refuge where the dual form meets rounding.
+ * One row's equation, dense and in double: (base + ridge I + sum d_j y_j y_j') x = sum b_j y_j. The reference, the way
+ * for rows with more entries than factors, and the refuge where the dual form meets rounding.
  */
 #ifndef WORKER_ALS_CPU_ROW_DENSE_H
 #define WORKER_ALS_CPU_ROW_DENSE_H

@@ -1,6 +1,7 @@
 /*
  * One row's equation in the dual form: as many unknowns as the row has entries. With v_j the rows of V = Y L^-T,
- * A0 = L L', it finds t = sum w_j v_j, from which x = L^-T t; (I + D G) w = b, G_jk = v_j.v_k, D = diag(d).
+ * A0 = L L' (a ridge of the row's own included), it finds t = sum w_j v_j, from which x = L^-T t; (I + D G) w = b, G_jk
+ * = v_j.v_k, D = diag(d).
  */
 #ifndef WORKER_ALS_CPU_ROW_DUAL_H
 #define WORKER_ALS_CPU_ROW_DUAL_H

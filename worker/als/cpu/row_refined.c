@@ -99,20 +99,22 @@ static bool factor_system(struct row_refined *refined, const struct confidence_r
 
     for (size_t i = 0; i < f; i++) {
         for (size_t j = 0; j <= i; j++)
-            refined->system[i * f + j] = (float)base[i * f + j];
+            refined->system[i * f + j] = (float)(base[i * f + j] + (i == j ? row->ridge : 0));
     }
     add_entries(refined, row, fixed, 1);
     add_entries(refined, row, fixed, -1);
     return lapack_cholesky_float(refined->system, f, f);
 }
 
-/* residual = sum b_j y_j - (base + sum d_j y_j y_j') solution */
+/* residual = sum b_j y_j - (base + ridge I + sum d_j y_j y_j') solution */
 static void find_residual(struct row_refined *refined, const struct confidence_row *row, const float *fixed,
                           const double *base)
 {
     size_t f = refined->factors;
 
     cblas_dsymv(CblasRowMajor, CblasLower, (int)f, -1, base, (int)f, refined->solution, 1, 0, refined->residual, 1);
+    for (size_t k = 0; k < f; k++)
+        refined->residual[k] -= row->ridge * refined->solution[k];
     for (size_t j = 0; j < row->count; j++) {
         const float *y = fixed + (size_t)row->columns[j] * f;
         double product = refined->kernels->dot_double(y, refined->solution, f);
