@@ -29,9 +29,10 @@ struct als_params {
     int threads;           /* 0: all cores */
     double regularization; /* lambda >= 0 */
     enum als_regularization_scaling regularization_scaling;
-    double alpha;     /* c = alpha * value; a negative value means confidence |c| with preference 0 */
-    double tolerance; /* the training ends when an iteration lowers the loss by less than this share; 0: never */
-    uint64_t seed;    /* of the random start (PCG64, numpy's SeedSequence) */
+    double alpha;        /* c = alpha * value; a negative value means confidence |c| with preference 0 */
+    double tolerance;    /* the training ends when an iteration lowers the loss by less than this share; 0: never */
+    size_t memory_limit; /* bytes that a training may take; 0: no limit */
+    uint64_t seed;       /* of the random start (PCG64, numpy's SeedSequence) */
 };
 
 /* The model: row-major float factors, X users x f and Y items x f. */
@@ -64,7 +65,7 @@ struct als_observer {
  *   [sum_ij c_ij (p_ij - x_i.y_j)^2 + sum_i lambda_i |x_i|^2 + sum_j lambda_j |y_j|^2]
  *   / (sum c over nonzeros + users * items - nonzeros).
  * Same seed and threads: same bytes. *model goes to als_model_fini. ERR_ARGUMENT, ERR_NO_MEMORY (names sizes),
- * ERR_NUMERIC (a factorization failed; names the sweep), ERR_CANCELLED.
+ * ERR_TOO_LARGE (memory_limit), ERR_NUMERIC (a factorization failed; names the sweep), ERR_CANCELLED.
  */
 enum err_code als_train_from(struct als_model *model, const struct csr *values, const struct als_params *params,
                              const struct als_start *start, const struct als_observer *observer, double *loss,

@@ -36,6 +36,13 @@ enum err_code row_dense_create(struct row_dense **out, size_t factors, struct er
     return ERR_OK;
 }
 
+double row_dense_bytes(size_t factors)
+{
+    double f = (double)factors;
+
+    return (f * f + GATHER_ROWS * f + f) * (double)sizeof(double);
+}
+
 void row_dense_destroy(struct row_dense *dense)
 {
     if (dense == NULL)

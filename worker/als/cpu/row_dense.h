@@ -14,6 +14,8 @@
 struct row_dense; /* a thread's workspace */
 
 enum err_code row_dense_create(struct row_dense **out, size_t factors, struct err *err) MUST_CHECK;
+/* What create allocates. */
+double row_dense_bytes(size_t factors);
 void row_dense_destroy(struct row_dense *dense);
 
 /*

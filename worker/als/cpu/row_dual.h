@@ -15,6 +15,8 @@
 struct row_dual; /* a thread's workspace */
 
 enum err_code row_dual_create(struct row_dual **out, size_t most_entries, size_t factors, struct err *err) MUST_CHECK;
+/* What create allocates. */
+double row_dual_bytes(size_t most_entries, size_t factors);
 void row_dual_destroy(struct row_dual *dual);
 
 /* t[f] from the rows of v (f wide). False where rounding left too little of a pivot; t is then undefined. */

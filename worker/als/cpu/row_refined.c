@@ -47,6 +47,13 @@ enum err_code row_refined_create(struct row_refined **out, size_t factors, struc
     return ERR_OK;
 }
 
+double row_refined_bytes(size_t factors)
+{
+    double f = (double)factors;
+
+    return (f * f + GATHER_ROWS * f + f) * (double)sizeof(float) + 2 * f * (double)sizeof(double);
+}
+
 void row_refined_destroy(struct row_refined *refined)
 {
     if (refined == NULL)

@@ -25,6 +25,8 @@ struct sweep_input {
 };
 
 struct sweep_solver {
+    /* What create allocates. */
+    double (*bytes)(const struct als_shape *shape, const struct als_params *params, size_t threads);
     enum err_code (*create)(void **state, const struct sweep_setup *setup, struct err *err);
     enum err_code (*run)(void *state, const struct sweep_input *input, struct err *err);
     void (*destroy)(void *state); /* NULL allowed */

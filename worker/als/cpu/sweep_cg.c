@@ -60,6 +60,15 @@ static void cg_destroy(void *state)
     free(cg);
 }
 
+static double cg_bytes(const struct als_shape *shape, const struct als_params *params, size_t threads)
+{
+    double f = params->factors;
+
+    return (f * f + 3 * (double)threads * BLOCK_ROWS * f) * (double)sizeof(float) +
+           blocks_bytes(shape->users, BLOCK_ROWS) + blocks_bytes(shape->items, BLOCK_ROWS) +
+           (double)threads * (double)sizeof(struct worker);
+}
+
 static enum err_code create_worker(struct worker *worker, size_t factors, struct err *err)
 {
     worker->residual = mem_aligned(BLOCK_ROWS * factors, sizeof(float));
@@ -228,4 +237,4 @@ static enum err_code cg_run(void *state, const struct sweep_input *input, struct
     return ERR_OK;
 }
 
-const struct sweep_solver sweep_cg = {.create = cg_create, .run = cg_run, .destroy = cg_destroy};
+const struct sweep_solver sweep_cg = {.bytes = cg_bytes, .create = cg_create, .run = cg_run, .destroy = cg_destroy};

@@ -52,6 +52,15 @@ static void cholesky_destroy(void *state)
     free(cholesky);
 }
 
+static double cholesky_bytes(const struct als_shape *shape, const struct als_params *params, size_t threads)
+{
+    double f = params->factors;
+    double row = 2 * (double)shape->longest_row * (double)sizeof(float) + row_dense_bytes((size_t)params->factors);
+
+    return f * f * (double)sizeof(double) + blocks_bytes(shape->users, BLOCK_ROWS) +
+           blocks_bytes(shape->items, BLOCK_ROWS) + (double)threads * (row + (double)sizeof(struct worker));
+}
+
 static enum err_code create_parts(struct cholesky *cholesky, const struct als_problem *problem, struct err *err)
 {
     enum err_code rc;
@@ -136,4 +145,4 @@ static enum err_code cholesky_run(void *state, const struct sweep_input *input, 
 }
 
 const struct sweep_solver sweep_cholesky = {
-    .create = cholesky_create, .run = cholesky_run, .destroy = cholesky_destroy};
+    .bytes = cholesky_bytes, .create = cholesky_create, .run = cholesky_run, .destroy = cholesky_destroy};

@@ -103,6 +103,34 @@ static void exact_destroy(void *state)
     free(exact);
 }
 
+static double worker_bytes(const struct als_shape *shape, size_t factors, bool is_scaled)
+{
+    size_t most_dual = shape->longest_row < factors ? shape->longest_row : factors - 1;
+    double f = (double)factors;
+    double bytes = row_dual_bytes(most_dual, factors) + row_refined_bytes(factors) + row_dense_bytes(factors) +
+                   (2 * (double)shape->longest_row + PANEL_ROWS * f) * (double)sizeof(float);
+
+    if (is_scaled)
+        bytes += ((double)most_dual * (f + 1) + f) * (double)sizeof(float);
+    return bytes + (double)sizeof(struct worker);
+}
+
+static double exact_bytes(const struct als_shape *shape, const struct als_params *params, size_t threads)
+{
+    size_t factors = (size_t)params->factors;
+    bool is_scaled = params->regularization_scaling != ALS_SCALING_NONE;
+    double f = (double)factors;
+    double longer = (double)(shape->users > shape->items ? shape->users : shape->items);
+    double bytes = f * f * (2 * (double)sizeof(double) + (double)sizeof(float)) +
+                   longer * (f * (double)sizeof(float) + (double)sizeof(bool)) +
+                   blocks_bytes(shape->users, BLOCK_ROWS) + blocks_bytes(shape->items, BLOCK_ROWS);
+
+    if (is_scaled)
+        bytes += (f + (double)lapack_eigenvectors_doubles(factors)) * (double)sizeof(double) +
+                 (double)lapack_eigenvectors_ints(factors) * (double)sizeof(int);
+    return bytes + (double)threads * worker_bytes(shape, factors, is_scaled);
+}
+
 static enum err_code create_scaling(struct worker *worker, size_t most_entries, size_t factors, struct err *err)
 {
     worker->places = mem_zeroed(most_entries, sizeof *worker->places);
@@ -383,4 +411,5 @@ static enum err_code exact_run(void *state, const struct sweep_input *input, str
     return ERR_OK;
 }
 
-const struct sweep_solver sweep_exact = {.create = exact_create, .run = exact_run, .destroy = exact_destroy};
+const struct sweep_solver sweep_exact = {
+    .bytes = exact_bytes, .create = exact_create, .run = exact_run, .destroy = exact_destroy};
