@@ -61,8 +61,12 @@ static void set_als(struct als_params *out, const struct worker_settings *settin
         out->solver = ALS_SOLVER_CHOLESKY;
     take_int(&out->factors, params, "factors");
     take_real(&out->regularization, params, "regularization");
+    if (json_value_get_text(params, "regularization_scaling") != NULL)
+        out->regularization_scaling =
+            is_choice(params, "regularization_scaling", "frequency") ? ALS_SCALING_FREQUENCY : ALS_SCALING_NONE;
     take_real(&out->alpha, params, "alpha");
     take_int(&out->iterations, params, "iterations");
+    take_real(&out->tolerance, params, "tolerance");
     take_int(&out->cg_steps, params, "cg_steps");
     if (json_value_get_int64(params, "seed", &seed))
         out->seed = (uint64_t)seed;

@@ -15,6 +15,7 @@ enum {
 
 static const char *const profiles[] = {"quality", "service", NULL};
 static const char *const solvers[] = {"exact", "cg", "cholesky", NULL};
+static const char *const scalings[] = {"none", "frequency", NULL};
 static const char *const repeat_decays[] = {"sum", "each", NULL};
 static const char *const counts[] = {"rows", "activities", NULL};
 static const char *const precisions[] = {"fp32", "tf32", "fp16", NULL};
@@ -29,8 +30,12 @@ static const struct job_param table[] = {
     {"solver", JOB_PARAM_CHOICE, 0, 0, solvers, MODEL, "exact", "ALS_SOLVER", "how a half-sweep is solved"},
     {"factors", JOB_PARAM_INT, 1, 4096, NULL, MODEL, "800", "ALS_FACTORS", "length of a factor vector"},
     {"regularization", JOB_PARAM_REAL, 0, 1e9, NULL, MODEL, "30", "ALS_REGULARIZATION", "lambda"},
+    {"regularization_scaling", JOB_PARAM_CHOICE, 0, 0, scalings, MODEL, "none", NULL,
+     "frequency: lambda of a row times its entries + the other side's rows / alpha (iALS)"},
     {"alpha", JOB_PARAM_REAL, 0, 1e9, NULL, MODEL, "800", "ALS_ALPHA", "confidence = alpha * value"},
     {"iterations", JOB_PARAM_INT, 1, 1000, NULL, MODEL, "8", "ALS_ITERATIONS", "sweeps over users and products"},
+    {"tolerance", JOB_PARAM_REAL, 0, 0.5, NULL, MODEL, "0", NULL,
+     "the training ends when a sweep lowers the loss by less than this share; 0: never"},
     {"cg_steps", JOB_PARAM_INT, 1, 100, NULL, MODEL, "3", NULL, "conjugate gradient steps a row of solver cg"},
     {"seed", JOB_PARAM_INT, 0, 9007199254740991.0, NULL, MODEL, "42", "ALS_SEED", "of the random start"},
     {"precision", JOB_PARAM_CHOICE, 0, 0, precisions, MODEL, "fp32", NULL,

@@ -3,4 +3,10 @@ add_executable(post_load ${CMAKE_CURRENT_LIST_DIR}/post_load.c)
 target_link_libraries(post_load PRIVATE recfleet_options)
 add_executable(store_load ${CMAKE_CURRENT_LIST_DIR}/store_load.c)
 target_link_libraries(store_load PRIVATE recfleet_job_store recfleet_job)
-set_target_properties(post_load store_load PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_executable(als_train ${CMAKE_CURRENT_LIST_DIR}/als_train.c ${CMAKE_CURRENT_LIST_DIR}/matrix_file.c)
+target_link_libraries(als_train PRIVATE recfleet_als)
+add_executable(als_lists ${CMAKE_CURRENT_LIST_DIR}/als_lists.c ${CMAKE_CURRENT_LIST_DIR}/shop_split.c
+  ${CMAKE_CURRENT_LIST_DIR}/matrix_file.c)
+target_link_libraries(als_lists PRIVATE recfleet_pipeline)
+set_target_properties(post_load store_load als_train als_lists PROPERTIES
+  RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

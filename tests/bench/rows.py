@@ -30,5 +30,14 @@ def median(values):
     return statistics.median(values)
 
 
+def mean(values):
+    return statistics.fmean(values)
+
+
+def number(value):
+    """With as many digits as matter."""
+    return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.4g}"
+
+
 def spread(values):
-    return f"{min(values):,.1f} to {max(values):,.1f} in {len(values)} rounds"
+    return f"{number(min(values))} to {number(max(values))} in {len(values)} rounds"

@@ -81,6 +81,18 @@ static void a_dry_run_needs_no_redis_and_writes_nothing_to_one(void **state)
     free(output);
 }
 
+static void how_a_model_is_regularized_and_ended_is_a_parameter(void **state)
+{
+    static const char *const more[] = {"--param", "publish=false", "--param", "regularization_scaling=frequency",
+                                       "--param", "tolerance=.5",  "--param", "regularization=.5",
+                                       NULL};
+    char *output = NULL;
+
+    assert_int_equal(once(*state, NULL, more, &output), 0);
+    assert_holds(output, "regularization 0.5 by frequency, alpha 800, 8 iterations, tolerance 0.5,");
+    free(output);
+}
+
 static void a_run_that_publishes_needs_the_queues_redis(void **state)
 {
     struct worker_fixture *fixture = *state;
@@ -277,6 +289,7 @@ int main(void)
         TEST(what_is_dumped_is_what_redis_holds),
         TEST(lists_that_never_expire_go_when_their_owner_is_gone),
         TEST(a_dry_run_needs_no_redis_and_writes_nothing_to_one),
+        TEST(how_a_model_is_regularized_and_ended_is_a_parameter),
         TEST(a_run_that_publishes_needs_the_queues_redis),
         TEST(the_report_is_kept_and_the_next_guard_reads_it),
         TEST(a_catalogue_cut_to_a_third_publishes_nothing_unless_forced),

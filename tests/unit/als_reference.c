@@ -29,6 +29,15 @@ static double confidence(const struct csr *values, int64_t k, const struct als_p
     return (double)fabsf((float)params->alpha * values->values[k]);
 }
 
+static double row_regularization(const struct csr *values, size_t row, const struct als_params *params)
+{
+    double entries = (double)(values->offsets[row + 1] - values->offsets[row]);
+
+    if (params->regularization_scaling == ALS_SCALING_NONE)
+        return params->regularization;
+    return params->regularization * (entries + (double)values->cols / params->alpha);
+}
+
 /* a (f x f, lower triangle) becomes its Cholesky factor, x the solution of a x = x. */
 static void solve(double *a, double *x, size_t f)
 {
@@ -65,7 +74,7 @@ void als_reference_row(double *x, const struct csr *values, size_t row, const fl
     memset(x, 0, f * sizeof *x);
     memcpy(a, gram, f * f * sizeof *a);
     for (size_t i = 0; i < f; i++)
-        a[i * f + i] += params->regularization;
+        a[i * f + i] += row_regularization(values, row, params);
     for (int64_t k = values->offsets[row]; k < values->offsets[row + 1]; k++) {
         const float *y = fixed + (size_t)values->columns[k] * f;
         double c = confidence(values, k, params);
@@ -97,7 +106,7 @@ static void multiply(double *out, const double *in, const struct csr *values, si
     size_t f = (size_t)params->factors;
 
     for (size_t i = 0; i < f; i++)
-        out[i] = params->regularization * in[i] + dot(gram + i * f, in, f);
+        out[i] = row_regularization(values, row, params) * in[i] + dot(gram + i * f, in, f);
     for (int64_t k = values->offsets[row]; k < values->offsets[row + 1]; k++) {
         const float *y = fixed + (size_t)values->columns[k] * f;
         double s = 0;
@@ -148,12 +157,26 @@ void als_reference_cg(double *x, const struct csr *values, size_t row, const flo
     free(r);
 }
 
+/* sum of lambda_i |x_i|^2 */
+static double penalty_of(const struct csr *values, const float *x, const struct als_params *params)
+{
+    size_t f = (size_t)params->factors;
+    double sum = 0;
+
+    for (size_t row = 0; row < values->rows; row++) {
+        for (size_t i = 0; i < f; i++)
+            sum += row_regularization(values, row, params) * (double)x[row * f + i] * (double)x[row * f + i];
+    }
+    return sum;
+}
+
 double als_reference_loss(const struct csr *values, const float *x, const float *y, const struct als_params *params)
 {
     size_t f = (size_t)params->factors;
     double sum = 0;
     double weights = 0;
-    double squares = 0;
+    double penalty;
+    struct csr by_item;
 
     for (size_t row = 0; row < values->rows; row++) {
         int64_t k = values->offsets[row];
@@ -171,11 +194,10 @@ double als_reference_loss(const struct csr *values, const float *x, const float 
             k += is_entry;
         }
     }
-    for (size_t i = 0; i < values->rows * f; i++)
-        squares += (double)x[i] * (double)x[i];
-    for (size_t i = 0; i < values->cols * f; i++)
-        squares += (double)y[i] * (double)y[i];
-    return (sum + params->regularization * squares) / weights;
+    assert_int_equal(csr_transpose(&by_item, values, NULL), ERR_OK);
+    penalty = penalty_of(values, x, params) + penalty_of(&by_item, y, params);
+    csr_fini(&by_item);
+    return (sum + penalty) / weights;
 }
 
 double als_reference_error(const float *x, const double *expected, size_t factors)

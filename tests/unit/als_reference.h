@@ -13,7 +13,7 @@
 /* gram[f x f] = fixed' fixed */
 void als_reference_gram(double *gram, const float *fixed, size_t rows, size_t factors);
 
-/* x[f] solves (gram + lambda I + sum (c_j - 1) y_j y_j') x = sum c_j p_j y_j by Cholesky. */
+/* x[f] solves (gram + lambda_i I + sum (c_j - 1) y_j y_j') x = sum c_j p_j y_j by Cholesky. */
 void als_reference_row(double *x, const struct csr *values, size_t row, const float *fixed, const double *gram,
                        const struct als_params *params);
 

@@ -240,9 +240,8 @@ static void cholesky_solves_every_class_of_row(void **state)
     check_users(fixture, 1e-6);
 }
 
-static void exact_solves_items_from_users(void **state)
+static void check_items(struct fixture *fixture)
 {
-    struct fixture *fixture = *state;
     double expected[FACTORS];
 
     als_reference_gram(fixture->gram, fixture->x, CLASSES, FACTORS);
@@ -250,6 +249,30 @@ static void exact_solves_items_from_users(void **state)
     for (size_t item = 0; item < ITEMS; item++) {
         als_reference_row(expected, &fixture->by_item, item, fixture->x, fixture->gram, &fixture->params);
         assert_true(als_reference_error(fixture->y + item * FACTORS, expected, FACTORS) < 1e-5);
+    }
+}
+
+static void exact_solves_items_from_users(void **state)
+{
+    check_items(*state);
+}
+
+/* lambda_i from .002 to 1.6 (see classes), then a thousand times that. */
+static void every_class_is_solved_with_a_lambda_of_its_own(void **state)
+{
+    static const enum als_solver solvers[] = {ALS_SOLVER_EXACT, ALS_SOLVER_CHOLESKY};
+    struct fixture *fixture = *state;
+
+    fixture->params.regularization_scaling = ALS_SCALING_FREQUENCY;
+    for (size_t i = 0; i < 2; i++) {
+        fixture->params.solver = solvers[i];
+        for (fixture->params.regularization = 0.01; fixture->params.regularization < 100;
+             fixture->params.regularization *= 1000)
+            check_users(fixture, 1e-5);
+        fixture->params.regularization = 0.01;
+        als_reference_fill(fixture->x, CLASSES * FACTORS, 0.3F, 1);
+        check_items(fixture);
+        als_reference_fill(fixture->y, ITEMS * FACTORS, 0.4F, 2);
     }
 }
 
@@ -267,9 +290,8 @@ static void rows_without_entries_become_zero(void **state)
     }
 }
 
-static void cg_takes_the_reference_steps(void **state)
+static void check_cg_steps(struct fixture *fixture)
 {
-    struct fixture *fixture = *state;
     float start[CLASSES * FACTORS];
 
     memcpy(start, fixture->x, sizeof start);
@@ -288,6 +310,20 @@ static void cg_takes_the_reference_steps(void **state)
         if (!(error <= 1e-4))
             fail_msg("row class '%s': relative error %g", classes[row].name, error);
     }
+}
+
+static void cg_takes_the_reference_steps(void **state)
+{
+    check_cg_steps(*state);
+}
+
+static void cg_takes_the_reference_steps_with_a_lambda_of_each_row(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->params.regularization_scaling = ALS_SCALING_FREQUENCY;
+    fixture->params.regularization = 0.1; /* 1.6 to 17.6, at alpha 10 */
+    check_cg_steps(fixture);
 }
 
 static void cg_leaves_a_solved_row_alone(void **state)
@@ -317,8 +353,10 @@ int main(int argc, char **argv)
         TEST(the_dual_form_needs_no_help_below_f_entries),
         TEST(cholesky_solves_every_class_of_row),
         TEST(exact_solves_items_from_users),
+        TEST(every_class_is_solved_with_a_lambda_of_its_own),
         TEST(rows_without_entries_become_zero),
         TEST(cg_takes_the_reference_steps),
+        TEST(cg_takes_the_reference_steps_with_a_lambda_of_each_row),
         TEST(cg_leaves_a_solved_row_alone),
     };
 

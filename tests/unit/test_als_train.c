@@ -60,13 +60,14 @@ static void check_same(const struct als_model *a, const struct als_model *b)
 
 static void every_solver_reports_the_loss_of_its_model(void **state)
 {
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 6; i++) {
         struct als_params params = usual;
         struct als_model model;
         double loss[ITERATIONS];
         double expected;
 
-        params.solver = solvers[i];
+        params.solver = solvers[i % 3];
+        params.regularization_scaling = i < 3 ? ALS_SCALING_NONE : ALS_SCALING_FREQUENCY;
         train(&model, *state, &params, loss);
         expected = als_reference_loss(*state, model.x, model.y, &params);
         assert_true(fabs(loss[ITERATIONS - 1] / expected - 1) < 1e-6);
@@ -142,13 +143,13 @@ static void a_matrix_without_entries_gives_a_model_of_zeros(void **state)
 /* Half-sweeps one by one, through the backend. */
 static void exact_loss_falls_at_every_half_sweep(void **state)
 {
-    static const double regularizations[] = {0.005, 0.1, 30};
+    static const double regularizations[] = {0.005, 0.1, 30, 0.1};
     const struct als_backend *backend = als_backend_find(ALS_BACKEND_CPU);
     const struct csr *by_user = *state;
     struct csr by_item;
 
     assert_int_equal(csr_transpose(&by_item, by_user, NULL), ERR_OK);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         struct als_params params = usual;
         static float x[USERS * FACTORS];
         static float y[ITEMS * FACTORS];
@@ -157,6 +158,7 @@ static void exact_loss_falls_at_every_half_sweep(void **state)
         double last = INFINITY;
 
         params.regularization = regularizations[i];
+        params.regularization_scaling = i < 3 ? ALS_SCALING_NONE : ALS_SCALING_FREQUENCY;
         als_reference_fill(x, USERS * FACTORS, 0.3F, 8);
         als_reference_fill(y, ITEMS * FACTORS, 0.3F, 9);
         assert_int_equal(backend->create(&training, &problem, NULL), ERR_OK);
@@ -434,11 +436,12 @@ static void check_refused(const struct csr *values, const struct als_params *par
 
 static void bad_parameters_are_refused_by_name(void **state)
 {
-    struct als_params bad[9];
-    static const char *const words[9] = {"factors 0",    "factors 4097", "regularization", "regularization", "alpha",
-                                         "iterations 0", "cg_steps 0",   "threads -1",     "solver 9"};
+    struct als_params bad[10];
+    static const char *const words[10] = {
+        "factors 0",    "factors 4097", "regularization", "regularization", "alpha",
+        "iterations 0", "cg_steps 0",   "threads -1",     "solver 9",       "regularization_scaling 2"};
 
-    for (size_t i = 0; i < 9; i++)
+    for (size_t i = 0; i < 10; i++)
         bad[i] = usual;
     bad[0].factors = 0;
     bad[1].factors = 4097;
@@ -450,7 +453,8 @@ static void bad_parameters_are_refused_by_name(void **state)
     bad[6].cg_steps = 0;
     bad[7].threads = -1;
     bad[8].solver = (enum als_solver)9;
-    for (size_t i = 0; i < 9; i++)
+    bad[9].regularization_scaling = (enum als_regularization_scaling)2;
+    for (size_t i = 0; i < 10; i++)
         check_refused(*state, &bad[i], ERR_ARGUMENT, words[i]);
 }
 

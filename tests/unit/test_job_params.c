@@ -173,7 +173,7 @@ static void the_stable_names_are_there(void **state)
         {"profile", "service"}, {"namespace", "shop"},      {"window_days", "0"},
         {"publish", "false"},   {"force", "true"},          {"warm_start", "off"},
         {"now", "1767225600"},  {"repeat_decay", "each"},   {"precision", "fp32"},
-        {"cg_steps", "3"},
+        {"cg_steps", "3"},      {"tolerance", ".001"},      {"regularization_scaling", "frequency"},
     };
     struct json *params = json_value_new_object();
     struct err err;

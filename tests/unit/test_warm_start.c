@@ -146,6 +146,9 @@ static void what_does_not_fit_is_a_cold_start_that_says_why(void **state)
     check_cold(scene, IDENTITY, "no earlier factors");
     save(scene);
     check_cold(scene, "http://cms?namespace=other", "another shop");
+    scene->params.regularization_scaling = ALS_SCALING_FREQUENCY;
+    check_cold(scene, IDENTITY, "other parameters");
+    scene->params.regularization_scaling = ALS_SCALING_NONE;
     scene->params.alpha = 40;
     check_cold(scene, IDENTITY, "other parameters");
     scene->params.alpha = 800;

@@ -7,6 +7,7 @@
 
 #include "common/base/mem.h"
 #include "worker/als/als_backend.h"
+#include "worker/als/als_memory.h"
 #include "worker/als/cpu/blas_core.h"
 #include "worker/als/pcg64.h"
 
@@ -31,6 +32,8 @@ static enum err_code check_params(const struct als_params *params, struct err *e
         return ERR_SET(err, ERR_ARGUMENT, "factors %d is not within 1..%d", params->factors, MOST_FACTORS);
     if (!isfinite(params->regularization) || params->regularization < 0)
         return ERR_SET(err, ERR_ARGUMENT, "regularization %g is not a number >= 0", params->regularization);
+    if (params->regularization_scaling != ALS_SCALING_NONE && params->regularization_scaling != ALS_SCALING_FREQUENCY)
+        return ERR_SET(err, ERR_ARGUMENT, "regularization_scaling %d is unknown", (int)params->regularization_scaling);
     if (!isfinite((float)params->alpha) || params->alpha <= 0)
         return ERR_SET(err, ERR_ARGUMENT, "alpha %g is not a number > 0", params->alpha);
     if (!(params->tolerance >= 0 && params->tolerance < 1))
@@ -180,6 +183,7 @@ enum err_code als_train_from(struct als_model *model, const struct csr *values, 
     struct als_training *training = NULL;
     struct csr by_item = {0};
     struct als_problem problem;
+    struct als_shape shape;
 
     memset(model, 0, sizeof *model);
     rc = find_backend(&backend, params->backend, err);
@@ -193,6 +197,10 @@ enum err_code als_train_from(struct als_model *model, const struct csr *values, 
         return rc;
 
     rc = csr_transpose(&by_item, values, err);
+    if (rc != ERR_OK)
+        goto done;
+    als_memory_shape(&shape, values, &by_item);
+    rc = als_memory_check(&shape, params, err);
     if (rc != ERR_OK)
         goto done;
     rc = init_model(model, values->rows, values->cols, params, err);

@@ -13,6 +13,11 @@
 #include "worker/als/csr.h"
 
 enum als_solver { ALS_SOLVER_EXACT, ALS_SOLVER_CG, ALS_SOLVER_CHOLESKY };
+/* How lambda becomes that of a row with n_i entries. FREQUENCY: lambda_i = lambda (n_i + m / alpha), m the rows of the
+ * other side: the (n_i + alpha_0 m)^nu of Rendle et al. 2022 ("Revisiting the Performance of iALS on Item
+ * Recommendation Benchmarks", eq. 7) with nu = 1, and alpha_0 = 1 / alpha since there an entry weighs 1 and a cell
+ * without one alpha_0. */
+enum als_regularization_scaling { ALS_SCALING_NONE, ALS_SCALING_FREQUENCY };
 enum als_backend_kind { ALS_BACKEND_AUTO, ALS_BACKEND_CPU, ALS_BACKEND_CUDA };
 
 struct als_params {
@@ -23,9 +28,11 @@ struct als_params {
     int cg_steps;          /* of ALS_SOLVER_CG; 3 */
     int threads;           /* 0: all cores */
     double regularization; /* lambda >= 0 */
-    double alpha;          /* c = alpha * value; a negative value means confidence |c| with preference 0 */
-    double tolerance;      /* the training ends when an iteration lowers the loss by less than this share; 0: never */
-    uint64_t seed;         /* of the random start (PCG64, numpy's SeedSequence) */
+    enum als_regularization_scaling regularization_scaling;
+    double alpha;        /* c = alpha * value; a negative value means confidence |c| with preference 0 */
+    double tolerance;    /* the training ends when an iteration lowers the loss by less than this share; 0: never */
+    size_t memory_limit; /* bytes that a training may take; 0: no limit */
+    uint64_t seed;       /* of the random start (PCG64, numpy's SeedSequence) */
 };
 
 /* The model: row-major float factors, X users x f and Y items x f. */
@@ -55,9 +62,10 @@ struct als_observer {
 /*
  * Trains on `values` (users x items, the BM25 values), from `start` (NULL: the random start). loss[params->iterations]
  * gets the loss after each iteration (NULL allowed); an iteration that `tolerance` saved has NAN:
- *   [sum_ij c_ij (p_ij - x_i.y_j)^2 + lambda (|X|^2 + |Y|^2)] / (sum c over nonzeros + users * items - nonzeros).
+ *   [sum_ij c_ij (p_ij - x_i.y_j)^2 + sum_i lambda_i |x_i|^2 + sum_j lambda_j |y_j|^2]
+ *   / (sum c over nonzeros + users * items - nonzeros).
  * Same seed and threads: same bytes. *model goes to als_model_fini. ERR_ARGUMENT, ERR_NO_MEMORY (names sizes),
- * ERR_NUMERIC (a factorization failed; names the sweep), ERR_CANCELLED.
+ * ERR_TOO_LARGE (memory_limit), ERR_NUMERIC (a factorization failed; names the sweep), ERR_CANCELLED.
  */
 enum err_code als_train_from(struct als_model *model, const struct csr *values, const struct als_params *params,
                              const struct als_start *start, const struct als_observer *observer, double *loss,

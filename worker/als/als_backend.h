@@ -10,6 +10,7 @@
 
 #include "common/base/err.h"
 #include "worker/als/als.h"
+#include "worker/als/als_memory.h"
 #include "worker/als/csr.h"
 
 enum als_side { ALS_SIDE_USERS, ALS_SIDE_ITEMS };
@@ -39,6 +40,8 @@ struct als_list_request {
 struct als_backend {
     const char *name;
 
+    /* What create allocates, in bytes. */
+    double (*workspace_bytes)(const struct als_shape *shape, const struct als_params *params);
     enum err_code (*create)(struct als_training **out, const struct als_problem *problem, struct err *err);
     /* Solves all rows of one side from the other side's factors. */
     enum err_code (*half_sweep)(struct als_training *training, enum als_side side, struct err *err);

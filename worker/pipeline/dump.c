@@ -203,6 +203,8 @@ static struct json *als_document(const struct matrix *matrix, const struct als_p
     bool good = document != NULL && setting != NULL && losses != NULL &&
                 json_value_set_int(setting, "factors", params->factors) &&
                 json_value_set_real(setting, "regularization", params->regularization) &&
+                (params->regularization_scaling == ALS_SCALING_NONE ||
+                 json_value_set_text(setting, "regularization_scaling", "frequency")) &&
                 json_value_set_real(setting, "alpha", params->alpha) &&
                 json_value_set_int(setting, "iterations", params->iterations);
 

@@ -8,6 +8,7 @@
 #include "common/base/mem.h"
 #include "worker/pipeline/counts.h"
 #include "worker/pipeline/dump.h"
+#include "worker/pipeline/free_memory.h"
 #include "worker/pipeline/report.h"
 #include "worker/pipeline/report_samples.h"
 #include "worker/pipeline/warm_start.h"
@@ -241,6 +242,7 @@ static enum err_code run_als(struct run *run, struct report_stage *stage, struct
     enum err_code rc = ERR_OK;
 
     run->als = run->params->als;
+    run->als.memory_limit = free_memory_read("");
     if (run->als.iterations < 1)
         return ERR_SET(err, ERR_ARGUMENT, "iterations is %d; it must be at least 1", run->als.iterations);
     stage->rows_in = run->matrix.pairs;
@@ -314,6 +316,7 @@ static enum err_code run_evaluate(struct run *run, struct report_stage *stage, s
     }
     if (params.factors > EVALUATION_FACTORS)
         params.factors = EVALUATION_FACTORS;
+    params.memory_limit = free_memory_read("");
     stage->rows_in = run->holdout.train.pairs;
     rc = evaluation_run(&evaluation, &run->holdout, &params, &observer, err);
     holdout_fini(&run->holdout);

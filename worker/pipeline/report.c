@@ -229,8 +229,12 @@ void report_set_als(struct json *report, const struct als_params *params, const 
     (void)json_value_set_text(object, "solver", solver_name(params->solver));
     (void)json_value_set_int(object, "factors", params->factors);
     (void)json_value_set_real(object, "regularization", params->regularization);
+    if (params->regularization_scaling == ALS_SCALING_FREQUENCY)
+        (void)json_value_set_text(object, "regularization_scaling", "frequency");
     (void)json_value_set_real(object, "alpha", params->alpha);
     (void)json_value_set_int(object, "iterations", params->iterations);
+    if (params->tolerance > 0)
+        (void)json_value_set_real(object, "tolerance", params->tolerance);
     if (params->solver == ALS_SOLVER_CG)
         (void)json_value_set_int(object, "cg_steps", params->cg_steps);
     (void)json_value_set_int(object, "seed", (int64_t)params->seed);

@@ -135,10 +135,13 @@ static void append_als(struct str *out, const struct json *report)
 
     if (als != NULL) {
         append_label(out, "als");
-        str_append_format(out, "%s, %lld factors, regularization %g, alpha %g, %lld iterations, seed %lld, %s\n",
+        str_append_format(out, "%s, %lld factors, regularization %g%s, alpha %g, %lld iterations, ",
                           get_text(als, "solver"), (long long)get_int(als, "factors"), get_real(als, "regularization"),
-                          get_real(als, "alpha"), (long long)get_int(als, "iterations"),
-                          (long long)get_int(als, "seed"), get_text(als, "backend"));
+                          json_value_get(als, "regularization_scaling") != NULL ? " by frequency" : "",
+                          get_real(als, "alpha"), (long long)get_int(als, "iterations"));
+        if (json_value_get(als, "tolerance") != NULL)
+            str_append_format(out, "tolerance %g, ", get_real(als, "tolerance"));
+        str_append_format(out, "seed %lld, %s\n", (long long)get_int(als, "seed"), get_text(als, "backend"));
     }
     for (size_t i = 0; i < json_value_count(loss); i++) {
         if (i % LOSSES_PER_LINE == 0) {

@@ -11,13 +11,14 @@
 #include "common/net/json_value.h"
 
 /*
- * The file: a line of JSON {"recfleet": "factors 1", "identity", "solver", "factors", "regularization", "alpha",
- * "users", "products", "user_bytes"}; the products' ids (64-bit, this machine's byte order), their factors (floats),
- * the users' ids, each with a NUL, user_bytes in all, and their factors; the SHA-256 of all that.
+ * The file: a line of JSON {"recfleet": "factors 1", "identity", "solver", "factors", "regularization", "scaling",
+ * "alpha", "users", "products", "user_bytes"}; the products' ids (64-bit, this machine's byte order), their factors
+ * (floats), the users' ids, each with a NUL, user_bytes in all, and their factors; the SHA-256 of all that.
  */
 static const char NAME[] = "factors.bin";
 static const char FORMAT[] = "factors 1";
 static const char *const solver_names[] = {"exact", "cg", "cholesky"};
+static const char *const scaling_names[] = {"none", "frequency"};
 
 enum { MOST_HEADER_BYTES = 8192, TAG_BYTES = 64 };
 
@@ -127,6 +128,7 @@ static const char *find_misfit(const struct file *file, const char *identity, co
         return "is of another shop or CMS";
     if (!has_text(file->header, "solver", solver_names[params->solver]) || file->factors != (size_t)params->factors ||
         !has_number(file->header, "regularization", params->regularization) ||
+        !has_text(file->header, "scaling", scaling_names[params->regularization_scaling]) ||
         !has_number(file->header, "alpha", params->alpha))
         return "was made with other parameters";
     return NULL;
@@ -247,6 +249,7 @@ static char *print_header(const char *identity, const struct matrix *matrix, con
         json_value_set_text(header, "solver", solver_names[params->solver]) &&
         json_value_set_int(header, "factors", params->factors) &&
         json_value_set_real(header, "regularization", params->regularization) &&
+        json_value_set_text(header, "scaling", scaling_names[params->regularization_scaling]) &&
         json_value_set_real(header, "alpha", params->alpha) && json_value_set_int(header, "users", (int64_t)users) &&
         json_value_set_int(header, "products", (int64_t)matrix->products) &&
         json_value_set_int(header, "user_bytes", (int64_t)user_bytes))

@@ -47,6 +47,13 @@ enum err_code blocks_init(struct blocks *blocks, const struct csr *values, size_
     return ERR_OK;
 }
 
+double blocks_bytes(size_t rows, size_t rows_per_block)
+{
+    size_t count = (rows + rows_per_block - 1) / rows_per_block;
+
+    return (double)count * (double)sizeof(uint32_t);
+}
+
 void blocks_fini(struct blocks *blocks)
 {
     if (blocks == NULL)

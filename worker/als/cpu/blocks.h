@@ -23,6 +23,8 @@ typedef double (*blocks_cost_fn)(double entries, double factors);
 
 enum err_code blocks_init(struct blocks *blocks, const struct csr *values, size_t rows_per_block, blocks_cost_fn cost,
                           size_t factors, struct err *err) MUST_CHECK;
+/* What blocks_init keeps for that many rows. */
+double blocks_bytes(size_t rows, size_t rows_per_block);
 void blocks_fini(struct blocks *blocks);
 
 /* One past the last row of block `block`; its first is block * rows_per_block. */

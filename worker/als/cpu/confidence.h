@@ -15,8 +15,9 @@
 struct confidence_row {
     size_t count;
     const int32_t *columns;
-    float *d; /* count; room for the longest row */
-    float *b; /* count */
+    float *d;     /* count; room for the longest row */
+    float *b;     /* count */
+    double ridge; /* a lambda of this row's own, for the diagonal of the system that rows share; 0: it has theirs */
 };
 
 static inline float confidence_of(float alpha, float value)

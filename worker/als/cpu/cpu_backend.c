@@ -56,6 +56,16 @@ static void destroy_training(struct als_training *training)
     free(training);
 }
 
+/* The partial losses, a few bytes for 64 rows, are left out. */
+static double workspace_bytes(const struct als_shape *shape, const struct als_params *params)
+{
+    size_t threads = pool_count_threads(params->threads);
+    double f = params->factors;
+
+    return 2 * f * f * (double)sizeof(double) + gram_bytes(threads) +
+           choose_solver(params->solver)->bytes(shape, params, threads);
+}
+
 static enum err_code create_parts(struct als_training *training, const struct als_problem *problem, struct err *err)
 {
     enum err_code rc;
@@ -149,6 +159,7 @@ static void describe(char *out, size_t size)
 
 const struct als_backend cpu_backend = {
     .name = "cpu",
+    .workspace_bytes = workspace_bytes,
     .create = create_training,
     .half_sweep = half_sweep,
     .loss = compute_loss,

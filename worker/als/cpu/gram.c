@@ -36,6 +36,11 @@ enum err_code gram_create(struct gram **out, struct pool *pool, size_t factors, 
     return ERR_OK;
 }
 
+double gram_bytes(size_t threads)
+{
+    return (double)threads * TILE_CELLS * (double)sizeof(float);
+}
+
 void gram_destroy(struct gram *gram)
 {
     if (gram == NULL)

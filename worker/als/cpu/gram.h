@@ -13,6 +13,8 @@
 struct gram; /* the workspace */
 
 enum err_code gram_create(struct gram **out, struct pool *pool, size_t factors, struct err *err) MUST_CHECK;
+/* What create allocates. */
+double gram_bytes(size_t threads);
 void gram_destroy(struct gram *gram);
 
 /* The lower triangle of out (f x f, row-major) becomes that of F'F; factors is rows x f. The upper one is not set. */

@@ -1,10 +1,12 @@
 #include "worker/als/cpu/loss.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "common/base/mem.h"
 #include "worker/als/cpu/confidence.h"
 #include "worker/als/cpu/row_kernels.h"
+#include "worker/als/cpu/sweep.h"
 
 enum { BLOCK_ROWS = 64 };
 
@@ -14,20 +16,24 @@ struct loss {
     const struct als_problem *problem;
     size_t factors;
     size_t blocks;
-    double *partial; /* per block of users, added in order: the same sum for any number of threads */
+    size_t item_blocks; /* 0: all rows have the same lambda, and the grams' diagonals are enough */
+    double *partial;    /* per block of users, then of items, added in order: the same sum for any number of threads */
     double confidence_sum;
 };
 
 enum err_code loss_create(struct loss **out, struct pool *pool, const struct als_problem *problem, struct err *err)
 {
     struct loss *loss = mem_zeroed(1, sizeof *loss);
+    bool is_scaled = problem->params->regularization_scaling != ALS_SCALING_NONE;
     size_t blocks = (problem->by_user->rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    size_t item_blocks = is_scaled ? (problem->by_item->rows + BLOCK_ROWS - 1) / BLOCK_ROWS : 0;
 
     *out = NULL;
-    if (loss == NULL || (loss->partial = mem_zeroed(blocks, sizeof *loss->partial)) == NULL) {
+    if (loss == NULL || (loss->partial = mem_zeroed(blocks + item_blocks, sizeof *loss->partial)) == NULL) {
         loss_destroy(loss);
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu partial losses", blocks);
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu partial losses", blocks + item_blocks);
     }
+    loss->item_blocks = item_blocks;
     loss->pool = pool;
     loss->kernels = row_kernels_choose();
     loss->problem = problem;
@@ -48,16 +54,14 @@ void loss_destroy(struct loss *loss)
 }
 
 /* What the entries of a block of users add to sum (x.y)^2: c (p - s)^2 - s^2 */
-static void sum_block(void *context, size_t thread, size_t task)
+static double sum_block(const struct loss *loss, size_t task)
 {
-    struct loss *loss = context;
     const struct csr *values = loss->problem->by_user;
     float alpha = (float)loss->problem->params->alpha;
     size_t f = loss->factors;
     size_t end = (task + 1) * BLOCK_ROWS < values->rows ? (task + 1) * BLOCK_ROWS : values->rows;
     double sum = 0;
 
-    (void)thread;
     for (size_t row = task * BLOCK_ROWS; row < end; row++) {
         for (int64_t k = values->offsets[row]; k < values->offsets[row + 1]; k++) {
             double c = (double)confidence_of(alpha, values->values[k]);
@@ -68,7 +72,37 @@ static void sum_block(void *context, size_t thread, size_t task)
             sum += c * (p - s) * (p - s) - s * s;
         }
     }
-    loss->partial[task] = sum;
+    return sum;
+}
+
+/* What a block's rows of one side add by lambdas of their own. */
+static double sum_ridges(const struct loss *loss, const struct csr *values, const float *factors, size_t block)
+{
+    size_t end = (block + 1) * BLOCK_ROWS < values->rows ? (block + 1) * BLOCK_ROWS : values->rows;
+    double sum = 0;
+
+    for (size_t row = block * BLOCK_ROWS; row < end; row++) {
+        const float *x = factors + row * loss->factors;
+
+        sum += sweep_row_ridge(loss->problem->params, confidence_count(values, row), values->cols) *
+               loss->kernels->dot(x, x, loss->factors);
+    }
+    return sum;
+}
+
+static void sum_task(void *context, size_t thread, size_t task)
+{
+    struct loss *loss = context;
+    const struct als_problem *problem = loss->problem;
+
+    (void)thread;
+    if (task >= loss->blocks) {
+        loss->partial[task] = sum_ridges(loss, problem->by_item, problem->y, task - loss->blocks);
+        return;
+    }
+    loss->partial[task] = sum_block(loss, task);
+    if (loss->item_blocks > 0)
+        loss->partial[task] += sum_ridges(loss, problem->by_user, problem->x, task);
 }
 
 double loss_compute(struct loss *loss, const double *gram_x, const double *gram_y)
@@ -78,15 +112,15 @@ double loss_compute(struct loss *loss, const double *gram_x, const double *gram_
     double sum = 0;
     double squares = 0; /* |X|^2 + |Y|^2 */
 
-    pool_run(loss->pool, sum_block, loss, NULL, loss->blocks);
+    pool_run(loss->pool, sum_task, loss, NULL, loss->blocks + loss->item_blocks);
     for (size_t i = 0; i < f; i++) {
         for (size_t j = 0; j < i; j++)
             sum += 2 * gram_x[i * f + j] * gram_y[i * f + j];
         sum += gram_x[i * f + i] * gram_y[i * f + i];
         squares += gram_x[i * f + i] + gram_y[i * f + i];
     }
-    for (size_t block = 0; block < loss->blocks; block++)
+    for (size_t block = 0; block < loss->blocks + loss->item_blocks; block++)
         sum += loss->partial[block];
-    sum += loss->problem->params->regularization * squares;
+    sum += sweep_shared_regularization(loss->problem->params) * squares;
     return sum / (loss->confidence_sum + (double)values->rows * (double)values->cols - (double)csr_nonzeros(values));
 }

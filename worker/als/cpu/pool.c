@@ -119,6 +119,11 @@ static size_t count_usable_cores(void)
     return (size_t)CPU_COUNT(&set);
 }
 
+size_t pool_count_threads(int threads)
+{
+    return threads > 0 ? (size_t)threads : count_usable_cores();
+}
+
 static enum err_code start_helpers(struct pool *pool, struct err *err)
 {
     sigset_t all;
@@ -153,7 +158,7 @@ enum err_code pool_create(struct pool **out, int threads, struct err *err)
     pool = mem_zeroed(1, sizeof *pool);
     if (pool == NULL)
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for a thread pool");
-    pool->threads = threads > 0 ? (size_t)threads : count_usable_cores();
+    pool->threads = pool_count_threads(threads);
     (void)pthread_mutex_init(&pool->mutex, NULL);
     (void)pthread_cond_init(&pool->begin, NULL);
     (void)pthread_cond_init(&pool->end, NULL);

@@ -19,6 +19,8 @@ typedef void (*pool_task_fn)(void *context, size_t thread, size_t task);
 enum err_code pool_create(struct pool **out, int threads, struct err *err) MUST_CHECK;
 void pool_destroy(struct pool *pool);
 
+/* How many threads pool_create makes of that. */
+size_t pool_count_threads(int threads);
 size_t pool_threads(const struct pool *pool);
 
 /* Runs the tasks 0..count - 1, or order[0..count - 1] where order is not NULL, and returns when all are done. */

@@ -36,6 +36,13 @@ enum err_code row_dense_create(struct row_dense **out, size_t factors, struct er
     return ERR_OK;
 }
 
+double row_dense_bytes(size_t factors)
+{
+    double f = (double)factors;
+
+    return (f * f + GATHER_ROWS * f + f) * (double)sizeof(double);
+}
+
 void row_dense_destroy(struct row_dense *dense)
 {
     if (dense == NULL)
@@ -98,6 +105,8 @@ bool row_dense_solve(struct row_dense *dense, const struct confidence_row *row, 
     int f = (int)dense->factors;
 
     memcpy(dense->system, base, dense->factors * dense->factors * sizeof *base);
+    for (size_t k = 0; k < dense->factors; k++)
+        dense->system[k * dense->factors + k] += row->ridge;
     add_entries(dense, row, fixed, 1);
     add_entries(dense, row, fixed, -1);
     if (!lapack_cholesky_double(dense->system, dense->factors, dense->factors))

@@ -64,6 +64,15 @@ enum err_code row_dual_create(struct row_dual **out, size_t most_entries, size_t
     return ERR_OK;
 }
 
+double row_dual_bytes(size_t most_entries, size_t factors)
+{
+    double n = (double)most_entries;
+    double f = (double)factors;
+    double gather = most_entries < GATHER_FROM ? 0 : n * f;
+
+    return n * (double)sizeof(float *) + (gather + n * n + 3 * n + f) * (double)sizeof(float);
+}
+
 void row_dual_destroy(struct row_dual *dual)
 {
     if (dual == NULL)

@@ -1,6 +1,7 @@
 /*
  * One row's equation in the dual form: as many unknowns as the row has entries. With v_j the rows of V = Y L^-T,
- * A0 = L L', it finds t = sum w_j v_j, from which x = L^-T t; (I + D G) w = b, G_jk = v_j.v_k, D = diag(d).
+ * A0 = L L' (a ridge of the row's own included), it finds t = sum w_j v_j, from which x = L^-T t; (I + D G) w = b, G_jk
+ * = v_j.v_k, D = diag(d).
  */
 #ifndef WORKER_ALS_CPU_ROW_DUAL_H
 #define WORKER_ALS_CPU_ROW_DUAL_H
@@ -14,6 +15,8 @@
 struct row_dual; /* a thread's workspace */
 
 enum err_code row_dual_create(struct row_dual **out, size_t most_entries, size_t factors, struct err *err) MUST_CHECK;
+/* What create allocates. */
+double row_dual_bytes(size_t most_entries, size_t factors);
 void row_dual_destroy(struct row_dual *dual);
 
 /* t[f] from the rows of v (f wide). False where rounding left too little of a pivot; t is then undefined. */

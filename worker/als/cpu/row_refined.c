@@ -47,6 +47,13 @@ enum err_code row_refined_create(struct row_refined **out, size_t factors, struc
     return ERR_OK;
 }
 
+double row_refined_bytes(size_t factors)
+{
+    double f = (double)factors;
+
+    return (f * f + GATHER_ROWS * f + f) * (double)sizeof(float) + 2 * f * (double)sizeof(double);
+}
+
 void row_refined_destroy(struct row_refined *refined)
 {
     if (refined == NULL)
@@ -99,20 +106,22 @@ static bool factor_system(struct row_refined *refined, const struct confidence_r
 
     for (size_t i = 0; i < f; i++) {
         for (size_t j = 0; j <= i; j++)
-            refined->system[i * f + j] = (float)base[i * f + j];
+            refined->system[i * f + j] = (float)(base[i * f + j] + (i == j ? row->ridge : 0));
     }
     add_entries(refined, row, fixed, 1);
     add_entries(refined, row, fixed, -1);
     return lapack_cholesky_float(refined->system, f, f);
 }
 
-/* residual = sum b_j y_j - (base + sum d_j y_j y_j') solution */
+/* residual = sum b_j y_j - (base + ridge I + sum d_j y_j y_j') solution */
 static void find_residual(struct row_refined *refined, const struct confidence_row *row, const float *fixed,
                           const double *base)
 {
     size_t f = refined->factors;
 
     cblas_dsymv(CblasRowMajor, CblasLower, (int)f, -1, base, (int)f, refined->solution, 1, 0, refined->residual, 1);
+    for (size_t k = 0; k < f; k++)
+        refined->residual[k] -= row->ridge * refined->solution[k];
     for (size_t j = 0; j < row->count; j++) {
         const float *y = fixed + (size_t)row->columns[j] * f;
         double product = refined->kernels->dot_double(y, refined->solution, f);

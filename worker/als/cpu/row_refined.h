@@ -15,6 +15,8 @@
 struct row_refined; /* a thread's workspace */
 
 enum err_code row_refined_create(struct row_refined **out, size_t factors, struct err *err) MUST_CHECK;
+/* What create allocates. */
+double row_refined_bytes(size_t factors);
 void row_refined_destroy(struct row_refined *refined);
 
 /* As row_dense_solve. False where floats are not enough: row_dense must do it. */

@@ -12,6 +12,23 @@ void sweep_regularize(double *out, const double *gram, size_t factors, double re
     }
 }
 
+double sweep_row_regularization(const struct als_params *params, size_t entries, size_t others)
+{
+    if (params->regularization_scaling == ALS_SCALING_NONE)
+        return params->regularization;
+    return params->regularization * ((double)entries + (double)others / params->alpha);
+}
+
+double sweep_shared_regularization(const struct als_params *params)
+{
+    return params->regularization_scaling == ALS_SCALING_NONE ? params->regularization : 0;
+}
+
+double sweep_row_ridge(const struct als_params *params, size_t entries, size_t others)
+{
+    return sweep_row_regularization(params, entries, others) - sweep_shared_regularization(params);
+}
+
 static size_t longest_row(const struct csr *values)
 {
     size_t longest = 0;

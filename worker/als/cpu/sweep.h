@@ -25,6 +25,8 @@ struct sweep_input {
 };
 
 struct sweep_solver {
+    /* What create allocates. */
+    double (*bytes)(const struct als_shape *shape, const struct als_params *params, size_t threads);
     enum err_code (*create)(void **state, const struct sweep_setup *setup, struct err *err);
     enum err_code (*run)(void *state, const struct sweep_input *input, struct err *err);
     void (*destroy)(void *state); /* NULL allowed */
@@ -36,6 +38,15 @@ extern const struct sweep_solver sweep_cholesky; /* sweep_cholesky.c: dense, dou
 
 /* out = gram + regularization * I, lower triangle; the rest of out is not set. */
 void sweep_regularize(double *out, const double *gram, size_t factors, double regularization);
+
+/* The lambda_i of als.h, of a row with `entries` where the other side has `others` rows. */
+double sweep_row_regularization(const struct als_params *params, size_t entries, size_t others);
+
+/* The part of it that is in the system which all rows share. */
+double sweep_shared_regularization(const struct als_params *params);
+
+/* The rest, which is the row's own. */
+double sweep_row_ridge(const struct als_params *params, size_t entries, size_t others);
 
 /* The most entries a row of either side has. */
 size_t sweep_longest_row(const struct als_problem *problem);

@@ -28,10 +28,10 @@ struct cg {
     struct pool *pool;
     size_t factors;
     int steps;
-    double regularization;
+    const struct als_params *params;
     float alpha;
     struct blocks blocks[2]; /* by side */
-    float *shared;           /* f x f: gram + lambda I, both triangles */
+    float *shared;           /* f x f: gram + the lambda that all rows share, both triangles */
     size_t workers;
     struct worker *worker;
     const struct sweep_input *input;
@@ -58,6 +58,15 @@ static void cg_destroy(void *state)
     free(cg->worker);
     free(cg->shared);
     free(cg);
+}
+
+static double cg_bytes(const struct als_shape *shape, const struct als_params *params, size_t threads)
+{
+    double f = params->factors;
+
+    return (f * f + 3 * (double)threads * BLOCK_ROWS * f) * (double)sizeof(float) +
+           blocks_bytes(shape->users, BLOCK_ROWS) + blocks_bytes(shape->items, BLOCK_ROWS) +
+           (double)threads * (double)sizeof(struct worker);
 }
 
 static enum err_code create_worker(struct worker *worker, size_t factors, struct err *err)
@@ -98,7 +107,7 @@ static enum err_code cg_create(void **state, const struct sweep_setup *setup, st
     cg->pool = setup->pool;
     cg->factors = (size_t)setup->problem->params->factors;
     cg->steps = setup->problem->params->cg_steps;
-    cg->regularization = setup->problem->params->regularization;
+    cg->params = setup->problem->params;
     cg->alpha = (float)setup->problem->params->alpha;
     cg->workers = pool_threads(setup->pool);
     rc = create_parts(cg, setup->problem, err);
@@ -119,14 +128,17 @@ static void multiply_shared(const struct cg *cg, const float *in, size_t rows, f
 }
 
 /*
- * Adds the entries' part of one row: out += sum over j of (scale_b b_j + scale_d d_j (y_j.in)) y_j.
+ * Adds the part of one row alone: out += sum over j of (scale_b b_j + scale_d d_j (y_j.in)) y_j + scale_d ridge in.
  * scale_b 0, scale_d 1 completes a product with the row's matrix; 1 and -1 its residual.
  */
 static void add_entries(const struct cg *cg, size_t row, const float *in, float scale_b, float scale_d, float *out)
 {
     const struct csr *values = cg->input->values;
+    double ridge = sweep_row_ridge(cg->params, confidence_count(values, row), values->cols);
     int f = (int)cg->factors;
 
+    if (ridge != 0)
+        cblas_saxpy(f, scale_d * (float)ridge, in, 1, out, 1);
     for (int64_t k = values->offsets[row]; k < values->offsets[row + 1]; k++) {
         const float *y = cg->input->fixed + (size_t)values->columns[k] * cg->factors;
         float c = confidence_of(cg->alpha, values->values[k]);
@@ -208,13 +220,14 @@ static enum err_code cg_run(void *state, const struct sweep_input *input, struct
 {
     struct cg *cg = state;
     const struct blocks *blocks = &cg->blocks[input->side];
+    double regularization = sweep_shared_regularization(cg->params);
     size_t f = cg->factors;
 
     (void)err;
     cg->input = input;
     for (size_t i = 0; i < f; i++) {
         for (size_t j = 0; j <= i; j++) {
-            double shared = input->gram[i * f + j] + (i == j ? cg->regularization : 0);
+            double shared = input->gram[i * f + j] + (i == j ? regularization : 0);
 
             cg->shared[i * f + j] = (float)shared;
             cg->shared[j * f + i] = (float)shared;
@@ -224,4 +237,4 @@ static enum err_code cg_run(void *state, const struct sweep_input *input, struct
     return ERR_OK;
 }
 
-const struct sweep_solver sweep_cg = {.create = cg_create, .run = cg_run, .destroy = cg_destroy};
+const struct sweep_solver sweep_cg = {.bytes = cg_bytes, .create = cg_create, .run = cg_run, .destroy = cg_destroy};

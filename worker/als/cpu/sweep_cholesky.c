@@ -19,10 +19,10 @@ struct worker {
 struct cholesky {
     struct pool *pool;
     size_t factors;
-    double regularization;
+    const struct als_params *params;
     float alpha;
     struct blocks blocks[2]; /* by side */
-    double *base;            /* f x f: gram + lambda I */
+    double *base;            /* f x f: gram + the lambda that all rows share */
     size_t workers;
     struct worker *worker;
     const struct sweep_input *input;
@@ -50,6 +50,15 @@ static void cholesky_destroy(void *state)
     free(cholesky->worker);
     free(cholesky->base);
     free(cholesky);
+}
+
+static double cholesky_bytes(const struct als_shape *shape, const struct als_params *params, size_t threads)
+{
+    double f = params->factors;
+    double row = 2 * (double)shape->longest_row * (double)sizeof(float) + row_dense_bytes((size_t)params->factors);
+
+    return f * f * (double)sizeof(double) + blocks_bytes(shape->users, BLOCK_ROWS) +
+           blocks_bytes(shape->items, BLOCK_ROWS) + (double)threads * (row + (double)sizeof(struct worker));
 }
 
 static enum err_code create_parts(struct cholesky *cholesky, const struct als_problem *problem, struct err *err)
@@ -89,7 +98,7 @@ static enum err_code cholesky_create(void **state, const struct sweep_setup *set
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for the dense solver");
     cholesky->pool = setup->pool;
     cholesky->factors = (size_t)setup->problem->params->factors;
-    cholesky->regularization = setup->problem->params->regularization;
+    cholesky->params = setup->problem->params;
     cholesky->alpha = (float)setup->problem->params->alpha;
     cholesky->workers = pool_threads(setup->pool);
     rc = create_parts(cholesky, setup->problem, err);
@@ -113,6 +122,7 @@ static void solve_block(void *context, size_t thread, size_t task)
         float *x = input->solved + row * f;
 
         confidence_fill(&worker->row, input->values, row, cholesky->alpha);
+        worker->row.ridge = sweep_row_ridge(cholesky->params, worker->row.count, input->values->cols);
         if (worker->row.count == 0)
             memset(x, 0, f * sizeof *x);
         else if (!row_dense_solve(worker->dense, &worker->row, input->fixed, cholesky->base, x))
@@ -128,11 +138,11 @@ static enum err_code cholesky_run(void *state, const struct sweep_input *input, 
 
     cholesky->input = input;
     atomic_store(&cholesky->failed_row, SIZE_MAX);
-    sweep_regularize(cholesky->base, input->gram, cholesky->factors, cholesky->regularization);
+    sweep_regularize(cholesky->base, input->gram, cholesky->factors, sweep_shared_regularization(cholesky->params));
     pool_run(cholesky->pool, solve_block, cholesky, blocks->order, blocks->count);
     failed = atomic_load(&cholesky->failed_row);
     return failed == SIZE_MAX ? ERR_OK : sweep_row_failed(input, failed, err);
 }
 
 const struct sweep_solver sweep_cholesky = {
-    .create = cholesky_create, .run = cholesky_run, .destroy = cholesky_destroy};
+    .bytes = cholesky_bytes, .create = cholesky_create, .run = cholesky_run, .destroy = cholesky_destroy};

@@ -1,4 +1,5 @@
 #include <cblas.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -19,6 +20,9 @@
  * keeps from the dual form, are solved dense: in floats and refined, or where that fails in doubles.
  *
  * L^-1 is a lower triangle: the products with it leave out the zeros, a stripe of columns at a time.
+ *
+ * Where each row has a lambda of its own: fixed' fixed = Q S Q', M = Q' takes the place of L^-1, so V = fixed Q, and a
+ * row takes its v_j with column k scaled by (S_k + lambda_i)^-1/2, as it does its t.
  */
 enum { BLOCK_ROWS = 32, PANEL_ROWS = 256, STRIPE = 160 };
 
@@ -30,20 +34,28 @@ struct worker {
     struct row_refined *refined;
     struct row_dense *dense;
     struct confidence_row row;
-    float *panel; /* PANEL_ROWS x f */
+    float *panel;                 /* PANEL_ROWS x f */
+    struct confidence_row scaled; /* of rows with a lambda of their own: the same row, its columns 0, 1, … */
+    int32_t *places;              /* 0, 1, … */
+    float *gather;                /* entries x f: the scaled v_j */
+    float *scale;                 /* f: (S_k + lambda_i)^-1/2 */
 };
 
 struct exact {
     struct pool *pool;
     size_t factors;
-    double regularization;
+    const struct als_params *params;
+    bool is_scaled; /* each row has a lambda of its own */
     float alpha;
     struct blocks blocks[2]; /* by side */
-    double *base;            /* f x f: A0 */
-    double *factor;          /* f x f: L, then L^-1 */
-    float *inverse;          /* f x f: L^-1, the upper triangle 0 */
-    float *v;                /* rows of the longer side x f */
-    bool *is_solved;         /* rows of the longer side: `solved` holds x, else t */
+    double *base;            /* f x f: A0, without the lambdas that are the rows' own */
+    double *factor;          /* f x f: L, then L^-1; or Q' */
+    float *inverse;          /* f x f, M: L^-1, the upper triangle 0; or Q' */
+    double *spectrum;        /* f: S; with `work` only where is_scaled */
+    double *work;
+    int *int_work;
+    float *v;        /* rows of the longer side x f */
+    bool *is_solved; /* rows of the longer side: `solved` holds x, else t */
     size_t workers;
     struct worker *worker;
     const struct sweep_input *input;
@@ -73,6 +85,9 @@ static void exact_destroy(void *state)
         free(exact->worker[i].row.d);
         free(exact->worker[i].row.b);
         free(exact->worker[i].panel);
+        free(exact->worker[i].places);
+        free(exact->worker[i].gather);
+        free(exact->worker[i].scale);
     }
     blocks_fini(&exact->blocks[ALS_SIDE_USERS]);
     blocks_fini(&exact->blocks[ALS_SIDE_ITEMS]);
@@ -80,12 +95,56 @@ static void exact_destroy(void *state)
     free(exact->base);
     free(exact->factor);
     free(exact->inverse);
+    free(exact->spectrum);
+    free(exact->work);
+    free(exact->int_work);
     free(exact->v);
     free(exact->is_solved);
     free(exact);
 }
 
-static enum err_code create_worker(struct worker *worker, size_t longest, size_t factors, struct err *err)
+static double worker_bytes(const struct als_shape *shape, size_t factors, bool is_scaled)
+{
+    size_t most_dual = shape->longest_row < factors ? shape->longest_row : factors - 1;
+    double f = (double)factors;
+    double bytes = row_dual_bytes(most_dual, factors) + row_refined_bytes(factors) + row_dense_bytes(factors) +
+                   (2 * (double)shape->longest_row + PANEL_ROWS * f) * (double)sizeof(float);
+
+    if (is_scaled)
+        bytes += ((double)most_dual * (f + 1) + f) * (double)sizeof(float);
+    return bytes + (double)sizeof(struct worker);
+}
+
+static double exact_bytes(const struct als_shape *shape, const struct als_params *params, size_t threads)
+{
+    size_t factors = (size_t)params->factors;
+    bool is_scaled = params->regularization_scaling != ALS_SCALING_NONE;
+    double f = (double)factors;
+    double longer = (double)(shape->users > shape->items ? shape->users : shape->items);
+    double bytes = f * f * (2 * (double)sizeof(double) + (double)sizeof(float)) +
+                   longer * (f * (double)sizeof(float) + (double)sizeof(bool)) +
+                   blocks_bytes(shape->users, BLOCK_ROWS) + blocks_bytes(shape->items, BLOCK_ROWS);
+
+    if (is_scaled)
+        bytes += (f + (double)lapack_eigenvectors_doubles(factors)) * (double)sizeof(double) +
+                 (double)lapack_eigenvectors_ints(factors) * (double)sizeof(int);
+    return bytes + (double)threads * worker_bytes(shape, factors, is_scaled);
+}
+
+static enum err_code create_scaling(struct worker *worker, size_t most_entries, size_t factors, struct err *err)
+{
+    worker->places = mem_zeroed(most_entries, sizeof *worker->places);
+    worker->gather = mem_aligned(most_entries * factors, sizeof *worker->gather);
+    worker->scale = mem_aligned(factors, sizeof *worker->scale);
+    if (worker->places == NULL || worker->gather == NULL || worker->scale == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory to scale %zu entries x %zu factors", most_entries, factors);
+    for (size_t i = 0; i < most_entries; i++)
+        worker->places[i] = (int32_t)i;
+    return ERR_OK;
+}
+
+static enum err_code create_worker(struct worker *worker, size_t longest, size_t factors, bool is_scaled,
+                                   struct err *err)
 {
     enum err_code rc;
     size_t most_dual = longest < factors ? longest : factors - 1;
@@ -104,6 +163,18 @@ static enum err_code create_worker(struct worker *worker, size_t longest, size_t
     worker->panel = mem_aligned(PANEL_ROWS * factors, sizeof(float));
     if (worker->row.d == NULL || worker->row.b == NULL || worker->panel == NULL)
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for a row of %zu entries x %zu factors", longest, factors);
+    return is_scaled ? create_scaling(worker, most_dual, factors, err) : ERR_OK;
+}
+
+static enum err_code create_spectrum(struct exact *exact, struct err *err)
+{
+    size_t f = exact->factors;
+
+    exact->spectrum = mem_aligned(f, sizeof *exact->spectrum);
+    exact->work = mem_aligned(lapack_eigenvectors_doubles(f), sizeof *exact->work);
+    exact->int_work = mem_aligned(lapack_eigenvectors_ints(f), sizeof *exact->int_work);
+    if (exact->spectrum == NULL || exact->work == NULL || exact->int_work == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu eigenvectors", f);
     return ERR_OK;
 }
 
@@ -139,12 +210,15 @@ static enum err_code exact_create(void **state, const struct sweep_setup *setup,
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for the exact solver");
     exact->pool = setup->pool;
     exact->factors = (size_t)setup->problem->params->factors;
-    exact->regularization = setup->problem->params->regularization;
+    exact->params = setup->problem->params;
+    exact->is_scaled = exact->params->regularization_scaling != ALS_SCALING_NONE;
     exact->alpha = (float)setup->problem->params->alpha;
     exact->workers = pool_threads(setup->pool);
     rc = create_shared(exact, setup->problem, err);
+    if (rc == ERR_OK && exact->is_scaled)
+        rc = create_spectrum(exact, err);
     for (size_t i = 0; rc == ERR_OK && i < exact->workers; i++)
-        rc = create_worker(&exact->worker[i], longest, exact->factors, err);
+        rc = create_worker(&exact->worker[i], longest, exact->factors, exact->is_scaled, err);
     if (rc != ERR_OK) {
         exact_destroy(exact);
         return rc;
@@ -153,29 +227,52 @@ static enum err_code exact_create(void **state, const struct sweep_setup *setup,
     return ERR_OK;
 }
 
-/* exact->inverse = L^-1 */
-static enum err_code factor_shared(struct exact *exact, struct err *err)
+static enum err_code report_indefinite(const struct exact *exact, struct err *err)
+{
+    return ERR_SET(err, ERR_NUMERIC,
+                   "the shared %zu x %zu system is not positive definite at regularization %g: raise it, or use fewer "
+                   "factors",
+                   exact->factors, exact->factors, exact->params->regularization);
+}
+
+/* exact->factor = L^-1; false where A0 is not positive definite. */
+static bool invert_base(struct exact *exact)
 {
     size_t f = exact->factors;
     double *l = exact->factor;
     double largest = 0;
     bool definite;
 
-    sweep_regularize(exact->base, exact->input->gram, f, exact->regularization);
-    memcpy(l, exact->base, f * f * sizeof *l);
     for (size_t i = 0; i < f; i++)
         largest = l[i * f + i] > largest ? l[i * f + i] : largest;
     definite = lapack_cholesky_double(l, f, f);
     for (size_t i = 0; definite && i < f; i++)
         definite = l[i * f + i] * l[i * f + i] > largest * LEAST_PIVOT;
-    if (!definite || !lapack_invert_lower(l, f))
-        return ERR_SET(err, ERR_NUMERIC,
-                       "the shared %zu x %zu system is not positive definite at regularization %g: raise it, or use "
-                       "fewer factors",
-                       f, f, exact->regularization);
+    return definite && lapack_invert_lower(l, f);
+}
+
+/* exact->factor = Q', exact->spectrum = S; false where a row's S + lambda_i I may not be positive definite. */
+static bool decompose_base(struct exact *exact)
+{
+    size_t f = exact->factors;
+    double least = sweep_row_ridge(exact->params, 0, exact->input->values->cols);
+
+    return lapack_eigenvectors(exact->factor, exact->spectrum, f, exact->work, exact->int_work) &&
+           exact->spectrum[0] + least > exact->spectrum[f - 1] * LEAST_PIVOT;
+}
+
+/* exact->inverse = M */
+static enum err_code factor_shared(struct exact *exact, struct err *err)
+{
+    size_t f = exact->factors;
+
+    sweep_regularize(exact->base, exact->input->gram, f, sweep_shared_regularization(exact->params));
+    memcpy(exact->factor, exact->base, f * f * sizeof *exact->factor);
+    if (!(exact->is_scaled ? decompose_base(exact) : invert_base(exact)))
+        return report_indefinite(exact, err);
     for (size_t i = 0; i < f; i++) {
         for (size_t j = 0; j < f; j++)
-            exact->inverse[i * f + j] = j <= i ? (float)l[i * f + j] : 0;
+            exact->inverse[i * f + j] = exact->is_scaled || j <= i ? (float)exact->factor[i * f + j] : 0;
     }
     return ERR_OK;
 }
@@ -192,7 +289,7 @@ static size_t stripe_width(size_t factors, size_t first)
     return factors - first < STRIPE ? factors - first : STRIPE;
 }
 
-/* A panel of V = fixed L^-T: column k takes the columns up to k of fixed. */
+/* A panel of V = fixed M': column k takes the columns of fixed up to k, where M is a triangle. */
 static void make_v(void *context, size_t thread, size_t task)
 {
     struct exact *exact = context;
@@ -203,14 +300,14 @@ static void make_v(void *context, size_t thread, size_t task)
     (void)thread;
     for (size_t k = 0; k < f; k += STRIPE) {
         int width = (int)stripe_width(f, k);
+        int depth = exact->is_scaled ? (int)f : (int)k + width;
 
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, width, (int)k + width, 1,
-                    exact->input->fixed + offset, (int)f, exact->inverse + k * f, (int)f, 0, exact->v + offset + k,
-                    (int)f);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, width, depth, 1, exact->input->fixed + offset,
+                    (int)f, exact->inverse + k * f, (int)f, 0, exact->v + offset + k, (int)f);
     }
 }
 
-/* A panel of X = T L^-1, in place: column k takes the columns from k on of T. */
+/* A panel of X = T M, in place: column k takes the columns from k on of T, where M is a triangle. */
 static void make_x(void *context, size_t thread, size_t task)
 {
     struct exact *exact = context;
@@ -221,9 +318,12 @@ static void make_x(void *context, size_t thread, size_t task)
     float *panel = exact->worker[thread].panel;
 
     memcpy(panel, solved, rows * f * sizeof *panel);
-    for (size_t k = 0; k < f; k += STRIPE)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)stripe_width(f, k), (int)(f - k), 1,
-                    panel + k, (int)f, exact->inverse + k * f + k, (int)f, 0, solved + k, (int)f);
+    for (size_t k = 0; k < f; k += STRIPE) {
+        size_t from = exact->is_scaled ? 0 : k;
+
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)stripe_width(f, k), (int)(f - from), 1,
+                    panel + from, (int)f, exact->inverse + from * f + k, (int)f, 0, solved + k, (int)f);
+    }
     for (size_t i = 0; i < rows; i++) {
         if (is_solved[i])
             memcpy(solved + i * f, panel + i * f, f * sizeof *panel);
@@ -238,14 +338,43 @@ static bool solve_dense(struct exact *exact, struct worker *worker, float *x)
            row_dense_solve(worker->dense, &worker->row, input->fixed, exact->base, x);
 }
 
+/* The dual form with the row's own lambda. */
+static bool solve_scaled(struct exact *exact, struct worker *worker, float *t)
+{
+    size_t f = exact->factors;
+
+    for (size_t k = 0; k < f; k++)
+        worker->scale[k] = (float)(1 / sqrt(exact->spectrum[k] + worker->row.ridge));
+    worker->scaled = worker->row;
+    worker->scaled.columns = worker->places;
+    for (size_t j = 0; j < worker->row.count; j++) {
+        const float *from = exact->v + (size_t)worker->row.columns[j] * f;
+        float *to = worker->gather + j * f;
+
+        for (size_t k = 0; k < f; k++)
+            to[k] = from[k] * worker->scale[k];
+    }
+    if (!row_dual_solve(worker->dual, &worker->scaled, worker->gather, t))
+        return false;
+    for (size_t k = 0; k < f; k++)
+        t[k] *= worker->scale[k];
+    return true;
+}
+
+static bool solve_dual(struct exact *exact, struct worker *worker, float *t)
+{
+    return exact->is_scaled ? solve_scaled(exact, worker, t) : row_dual_solve(worker->dual, &worker->row, exact->v, t);
+}
+
 static void solve_row(struct exact *exact, struct worker *worker, size_t row)
 {
     float *solved = exact->input->solved + row * exact->factors;
     size_t count = confidence_count(exact->input->values, row);
 
     confidence_fill(&worker->row, exact->input->values, row, exact->alpha);
+    worker->row.ridge = sweep_row_ridge(exact->params, count, exact->input->values->cols);
     exact->is_solved[row] = false;
-    if (count < exact->factors && row_dual_solve(worker->dual, &worker->row, exact->v, solved))
+    if (count < exact->factors && solve_dual(exact, worker, solved))
         return;
     exact->is_solved[row] = true;
     if (!solve_dense(exact, worker, solved))
@@ -282,4 +411,5 @@ static enum err_code exact_run(void *state, const struct sweep_input *input, str
     return ERR_OK;
 }
 
-const struct sweep_solver sweep_exact = {.create = exact_create, .run = exact_run, .destroy = exact_destroy};
+const struct sweep_solver sweep_exact = {
+    .bytes = exact_bytes, .create = exact_create, .run = exact_run, .destroy = exact_destroy};

@@ -1,0 +1,192 @@
+/*
+ * What the lists of a recommender are worth on held-out pairs, as JSON on stdout:
+ *   als_lists split time|random EVENTS TRAIN TEST      makes two matrix files
+ *   als_lists baselines TRAIN TEST THREADS             popularity, item cosine and EASE
+ *   als_lists model TRAIN TEST SOLVER FACTORS REGULARIZATION ALPHA ITERATIONS SEED THREADS     after each iteration
+ * SOLVER is exact, cg, or frequency: exact with a lambda of each row by its entries.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/base/mem.h"
+#include "common/base/str.h"
+#include "matrix_file.h"
+#include "shop_split.h"
+#include "worker/als/als.h"
+#include "worker/als/baselines.h"
+#include "worker/als/evaluate.h"
+
+enum { K = 10, USAGE = 64 };
+
+struct bench {
+    struct csr train;
+    struct csr test;
+    int32_t *candidates; /* all products */
+    int threads;
+};
+
+static double now_s(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static bool read_int(const char *text, int *out)
+{
+    int64_t number;
+
+    if (!str_to_int64(text, &number) || number < 0 || number > INT32_MAX)
+        return false;
+    *out = (int)number;
+    return true;
+}
+
+static int split(char **arguments)
+{
+    struct shop_split parts;
+
+    if (strcmp(arguments[0], "time") == 0)
+        shop_split_by_time(&parts, arguments[1]);
+    else
+        shop_split_at_random(&parts, arguments[1]);
+    matrix_file_write(&parts.train, arguments[2]);
+    matrix_file_write(&parts.test, arguments[3]);
+    printf("{\"users\":%zu,\"products\":%zu,\"train\":%zu,\"test\":%zu}\n", parts.train.rows, parts.train.cols,
+           csr_nonzeros(&parts.train), csr_nonzeros(&parts.test));
+    shop_split_fini(&parts);
+    return 0;
+}
+
+static void bench_init(struct bench *bench, char **files)
+{
+    struct err err;
+
+    matrix_file_read(&bench->train, files[0]);
+    matrix_file_read(&bench->test, files[1]);
+    bench->candidates = mem_zeroed(bench->train.cols, sizeof *bench->candidates);
+    if (bench->candidates == NULL) {
+        (void)ERR_SET(&err, ERR_NO_MEMORY, "no memory for %zu candidates", bench->train.cols);
+        matrix_file_fail(&err);
+    }
+    for (size_t i = 0; i < bench->train.cols; i++)
+        bench->candidates[i] = (int32_t)i;
+}
+
+static void bench_fini(struct bench *bench)
+{
+    csr_fini(&bench->train);
+    csr_fini(&bench->test);
+    free(bench->candidates);
+}
+
+/* Takes the lists. */
+static void print_metrics(const struct bench *bench, struct als_lists *lists, double seconds)
+{
+    struct evaluate_metrics metrics;
+
+    evaluate_lists(&metrics, lists, &bench->test, K);
+    printf("{\"seconds\":%.6f,\"users\":%zu,\"precision\":%.9g,\"ndcg\":%.9g}", seconds, metrics.users,
+           metrics.precision, metrics.ndcg);
+    als_lists_fini(lists);
+}
+
+static int measure_baselines(struct bench *bench)
+{
+    const struct baseline_params params = {.train = &bench->train,
+                                           .user_count = bench->train.rows,
+                                           .candidates = bench->candidates,
+                                           .candidate_count = bench->train.cols,
+                                           .n = K,
+                                           .threads = bench->threads,
+                                           .ease_lambda = 200,
+                                           .most_ease_bytes = (size_t)1 << 32};
+
+    for (int baseline = 0; baseline < BASELINE_COUNT; baseline++) {
+        struct als_lists lists;
+        struct err err;
+        double start = now_s();
+
+        if (baseline_lists(&lists, (enum baseline)baseline, &params, &err) != ERR_OK)
+            matrix_file_fail(&err);
+        printf("%s\"%s\":", baseline > 0 ? "," : "{", baseline_name((enum baseline)baseline));
+        print_metrics(bench, &lists, now_s() - start);
+    }
+    printf("}\n");
+    return 0;
+}
+
+/* An iteration at a time, each from the factors of the one before; only they are timed. */
+static int measure_model(struct bench *bench, struct als_params params, int iterations)
+{
+    struct als_model model = {0};
+
+    params.iterations = 1;
+    params.threads = bench->threads;
+    for (int iteration = 0; iteration < iterations; iteration++) {
+        struct als_model next;
+        const struct als_start start = {.x = model.x, .y = model.y};
+        struct als_lists lists;
+        struct err err;
+        double began = now_s();
+        double ended;
+
+        if (als_train_from(&next, &bench->train, &params, &start, NULL, NULL, &err) != ERR_OK)
+            matrix_file_fail(&err);
+        ended = now_s();
+        als_model_fini(&model);
+        model = next;
+        if (als_top_new_items(&lists, &model, &bench->train, bench->candidates, model.items, K, bench->threads, &err) !=
+            ERR_OK)
+            matrix_file_fail(&err);
+        printf("%s", iteration > 0 ? "," : "[");
+        print_metrics(bench, &lists, ended - began);
+    }
+    printf("]\n");
+    als_model_fini(&model);
+    return 0;
+}
+
+/* SOLVER FACTORS REGULARIZATION ALPHA ITERATIONS SEED */
+static bool read_params(struct als_params *out, int *iterations, char **arguments)
+{
+    int seed;
+
+    *out = (struct als_params){.cg_steps = 3};
+    out->solver = strcmp(arguments[0], "cg") == 0 ? ALS_SOLVER_CG : ALS_SOLVER_EXACT;
+    if (strcmp(arguments[0], "frequency") == 0)
+        out->regularization_scaling = ALS_SCALING_FREQUENCY;
+    if (!read_int(arguments[1], &out->factors) || !str_to_double(arguments[2], &out->regularization) ||
+        !str_to_double(arguments[3], &out->alpha) || !read_int(arguments[4], iterations) ||
+        !read_int(arguments[5], &seed))
+        return false;
+    out->seed = (uint64_t)seed;
+    return true;
+}
+
+int main(int count, char **arguments)
+{
+    struct bench bench = {0};
+    struct als_params params;
+    int iterations = 0;
+    int status = USAGE;
+
+    als_choose_blas_kernels(arguments);
+    if (count == 6 && strcmp(arguments[1], "split") == 0) {
+        status = split(arguments + 2);
+    } else if (count == 5 && strcmp(arguments[1], "baselines") == 0 && read_int(arguments[4], &bench.threads)) {
+        bench_init(&bench, arguments + 2);
+        status = measure_baselines(&bench);
+    } else if (count == 11 && strcmp(arguments[1], "model") == 0 && read_params(&params, &iterations, arguments + 4) &&
+               read_int(arguments[10], &bench.threads)) {
+        bench_init(&bench, arguments + 2);
+        status = measure_model(&bench, params, iterations);
+    }
+    if (status == USAGE)
+        (void)fprintf(stderr, "als_lists: wrong usage; see the head of als_lists.c\n");
+    bench_fini(&bench);
+    return status;
+}
