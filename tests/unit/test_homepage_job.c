@@ -23,6 +23,7 @@ struct shop {
     enum err_code refuse; /* not ERR_OK: the source fails with it */
     int users;
     int bot_rows;
+    int bad_lines;
     size_t asked; /* calls of the source */
 };
 
@@ -56,6 +57,10 @@ static enum err_code serve_activities(void *self, const int64_t from_s[ACTION_CO
     if (shop->refuse != ERR_OK)
         return ERR_SET(err, shop->refuse, "the shop is away");
     counts->pages++;
+    for (int i = 0; i < shop->bad_lines; i++) {
+        source_count_bad(counts, "line_time", "line %d", i);
+        counts->lines++;
+    }
     for (int user = 0; rc == ERR_OK && user < shop->users; user++) {
         (void)snprintf(name, sizeof name, "user-%d", user);
         for (int i = 0; rc == ERR_OK && i < 4; i++)
@@ -341,6 +346,35 @@ static void removed_baskets_are_warned_of(void **state)
         strstr(json_value_text(json_value_at(json_value_get(job->report, "warnings"), 0)), "1 of the 1 users removed"));
 }
 
+static void an_old_export_is_warned_of(void **state)
+{
+    struct job *job = *state;
+
+    job->params.fetch.now_s += 31 * DAY_S; /* the newest activity is an hour older than NOW */
+    assert_int_equal(run(job), ERR_OK);
+    assert_int_equal(json_value_count(json_value_get(job->report, "warnings")), 1);
+    assert_string_equal(
+        json_value_text(json_value_at(json_value_get(job->report, "warnings"), 0)),
+        "the newest interaction is 31 days old; the parameter now=1767225600 trains as of the hour after it");
+}
+
+static void bad_lines_of_the_source_stand_in_the_stage(void **state)
+{
+    struct job *job = *state;
+    const struct json *stage;
+    int64_t count;
+
+    job->shop.bad_lines = 5;
+    assert_int_equal(run(job), ERR_OK);
+    stage = json_value_at(json_value_get(job->report, "stages"), 0);
+    assert_true(json_value_get_int64(stage, "rows_in", &count));
+    assert_int_equal(count, USERS * 4 + 5);
+    assert_true(json_value_get_int64(json_value_get(stage, "dropped"), "line_time", &count));
+    assert_int_equal(count, 5);
+    assert_string_equal(json_value_get_text(stage, "notes"), "5 lines, 0 of them too old, 10 products");
+    assert_int_equal(json_value_count(json_value_get(json_value_get(job->report, "dropped_samples"), "line_time")), 3);
+}
+
 static void nothing_over_the_thresholds_ends_at_the_matrix(void **state)
 {
     struct job *job = *state;
@@ -400,6 +434,8 @@ int main(void)
         JOB_TEST(without_interactions_there_is_nothing_to_train),
         JOB_TEST(only_outliers_are_nothing_to_train),
         JOB_TEST(removed_baskets_are_warned_of),
+        JOB_TEST(an_old_export_is_warned_of),
+        JOB_TEST(bad_lines_of_the_source_stand_in_the_stage),
         JOB_TEST(nothing_over_the_thresholds_ends_at_the_matrix),
         JOB_TEST(a_job_can_be_stopped_in_each_stage),
         JOB_TEST(far_less_than_last_time_is_not_published),

@@ -13,6 +13,9 @@
 #include "worker/pipeline/warm_start.h"
 
 enum {
+    DAY_S = 86400,
+    HOUR_S = 3600,
+    OLD_DAYS = 30,
     BACKEND_BYTES = 64,
     PROGRESS_NOTE_BYTES = 80,
     STAGE_NOTE_BYTES = 70,
@@ -49,21 +52,43 @@ static void add_dropped(struct report_stage *stage, const char *reason, size_t c
         (void)json_value_set_int(stage->dropped, reason, (int64_t)count);
 }
 
+/* An export of last year, or a shop whose activities no longer come. */
+static void warn_of_age(struct run *run)
+{
+    int64_t newest_s = run->fetch.newest_s;
+    int64_t now_s = run->params->fetch.now_s;
+
+    if (newest_s > 0 && newest_s < now_s - (int64_t)OLD_DAYS * DAY_S)
+        report_add_warning(
+            run->report,
+            "the newest interaction is %lld days old; the parameter now=%lld trains as of the hour after "
+            "it",
+            (long long)((now_s - newest_s) / DAY_S), (long long)newest_s + HOUR_S);
+}
+
 static void report_fetch(struct run *run, struct report_stage *stage)
 {
     const struct fetch_result *fetch = &run->fetch;
+    const struct source_counts *source = &fetch->source;
 
-    stage->rows_in = fetch->clean.served + fetch->rows_from_cache;
+    stage->rows_in = fetch->clean.served + fetch->rows_from_cache + source_bad_total(source);
     stage->rows_out = fetch->rows.count;
+    for (size_t i = 0; i < SOURCE_BAD_REASONS && source->bad[i].reason != NULL; i++)
+        add_dropped(stage, source->bad[i].reason, source->bad[i].count);
     for (unsigned reason = 0; reason < CLEAN_REASON_COUNT; reason++)
         add_dropped(stage, clean_reason_name((enum clean_reason)reason), fetch->clean.dropped[reason]);
     if (fetch->clean.dropped[CLEAN_DUPLICATE] == 0)
         add_dropped(stage, clean_reason_name(CLEAN_DUPLICATE), fetch->rows_dropped_as_duplicates);
-    (void)snprintf(stage->notes, sizeof stage->notes, "%zu pages, %zu rows from the cache, %zu products",
-                   fetch->source.pages, fetch->rows_from_cache, fetch->catalogue.count);
-    report_set_dropped(run->report, &fetch->clean);
+    if (source->lines > 0)
+        (void)snprintf(stage->notes, sizeof stage->notes, "%zu lines, %zu of them too old, %zu products", source->lines,
+                       source->too_old, fetch->catalogue.count);
+    else
+        (void)snprintf(stage->notes, sizeof stage->notes, "%zu pages, %zu rows from the cache, %zu products",
+                       source->pages, fetch->rows_from_cache, fetch->catalogue.count);
+    report_set_dropped(run->report, fetch);
     for (size_t i = 0; i < sizeof fetch->warnings / sizeof fetch->warnings[0] && fetch->warnings[i][0] != '\0'; i++)
         report_add_warning(run->report, "%s", fetch->warnings[i]);
+    warn_of_age(run);
     if (fetch->products_malformed > 0)
         report_add_warning(run->report, "%zu products of the catalogue are malformed and left out",
                            fetch->products_malformed);

@@ -11,6 +11,9 @@
 
 enum { WARNING_BYTES = 512 };
 
+_Static_assert((int)SOURCE_BAD_SAMPLES == (int)CLEAN_SAMPLES && (int)SOURCE_BAD_SAMPLE_BYTES == (int)CLEAN_SAMPLE_BYTES,
+               "samples of lines and of activities are shown alike");
+
 static void put_count(struct json *object, const char *key, size_t value)
 {
     (void)json_value_set_int(object, key, (int64_t)value);
@@ -77,22 +80,33 @@ void report_set_counts(struct json *report, const struct json *counts)
     (void)json_value_set(report, "counts", copy);
 }
 
-void report_set_dropped(struct json *report, const struct clean_counts *counts)
+/* samples[CLEAN_SAMPLES], as many as there are. */
+static void put_samples(struct json *object, const char *reason, size_t count,
+                        const char (*samples)[CLEAN_SAMPLE_BYTES])
 {
-    struct json *samples = json_value_new_object();
+    struct json *texts;
 
-    for (unsigned reason = 0; reason < CLEAN_REASON_COUNT; reason++) {
-        struct json *texts;
+    if (count == 0)
+        return;
+    texts = json_value_new_array();
+    for (size_t i = 0; i < CLEAN_SAMPLES && i < count && samples[i][0] != '\0'; i++)
+        (void)json_value_append(texts, json_value_new_text(samples[i]));
+    (void)json_value_set(object, reason, texts);
+}
 
-        if (counts->dropped[reason] == 0)
-            continue;
-        texts = json_value_new_array();
-        for (size_t i = 0; i < CLEAN_SAMPLES && i < counts->dropped[reason] && counts->samples[reason][i][0] != '\0';
-             i++)
-            (void)json_value_append(texts, json_value_new_text(counts->samples[reason][i]));
-        (void)json_value_set(samples, clean_reason_name((enum clean_reason)reason), texts);
-    }
-    (void)json_value_set(report, "dropped_samples", samples);
+void report_set_dropped(struct json *report, const struct fetch_result *fetch)
+{
+    const struct clean_counts *clean = &fetch->clean;
+    const struct source_bad *bad = fetch->source.bad;
+    struct json *object = json_value_new_object();
+
+    for (size_t i = 0; i < SOURCE_BAD_REASONS && bad[i].reason != NULL; i++)
+        put_samples(object, bad[i].reason, bad[i].count, bad[i].samples);
+    for (unsigned reason = 0; reason < CLEAN_REASON_COUNT; reason++)
+        put_samples(object, clean_reason_name((enum clean_reason)reason), clean->dropped[reason],
+                    clean->samples[reason]);
+    put_samples(object, "product_malformed", fetch->products_malformed, fetch->product_samples);
+    (void)json_value_set(report, "dropped_samples", object);
 }
 
 static struct json *outlier_entry(const struct outlier_user *removed, const struct id_table *users)
