@@ -171,17 +171,17 @@ enum err_code folder_read_csv(struct folder_reader *reader, const char *dir, con
 {
     struct reading reading = {.reader = reader};
     struct folder_csv *csv = calloc(1, sizeof *csv);
-    struct folder_columns columns;
-    enum err_code rc = folder_file_open(&reading.file, dir, name, err);
+    struct folder_columns columns = {0};
+    enum err_code rc;
 
-    if (rc == ERR_OK && csv == NULL)
-        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory to read %s", name);
+    if (csv == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory to read %s", name);
+    rc = folder_file_open(&reading.file, dir, name, err);
     if (rc == ERR_OK)
         rc = read_header(&reading, &columns, csv, err);
     if (rc == ERR_OK)
         rc = read_records(&reading, &columns, csv, err);
-    if (csv != NULL)
-        folder_csv_fini(csv);
+    folder_csv_fini(csv);
     free(csv);
     folder_file_close(&reading.file);
     return rc;
@@ -296,15 +296,19 @@ enum err_code folder_read_products(struct folder_reader *reader, const char *dir
     char *text = NULL;
     struct json *json = NULL;
     size_t mark;
-    size_t length;
-    enum err_code rc = path != NULL ? file_text_read(&text, &length, path, MAX_PRODUCTS_BYTES, err)
-                                    : ERR_SET(err, ERR_NO_MEMORY, "no memory for a path");
+    size_t length = 0;
+    enum err_code rc;
 
-    mark = rc == ERR_OK && str_starts_with(text, utf8_mark) ? strlen(utf8_mark) : 0;
-    if (rc == ERR_OK)
-        rc = json_value_parse_lenient(&json, text + mark, length - mark, err);
+    if (path == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for a path");
+    rc = file_text_read(&text, &length, path, MAX_PRODUCTS_BYTES, err);
+    if (rc != ERR_OK)
+        goto done;
+    mark = str_starts_with(text, utf8_mark) ? strlen(utf8_mark) : 0;
+    rc = json_value_parse_lenient(&json, text + mark, length - mark, err);
     if (rc == ERR_OK && json_value_kind(json) != JSON_KIND_ARRAY)
         rc = ERR_SET(err, ERR_FORMAT, "it is no array of products");
+done:
     if (rc != ERR_OK)
         (void)err_wrap(err, "%s", name);
     for (size_t i = 0; rc == ERR_OK && i < json_value_count(json); i++)

@@ -50,9 +50,9 @@ static void print_zone(char out[ZONE_BYTES], const char *zone)
     if (length == 0 || strcmp(zone, "UTC") == 0)
         (void)snprintf(out, ZONE_BYTES, "Z");
     else if (length == 3)
-        (void)snprintf(out, ZONE_BYTES, "%s:00", zone);
+        (void)snprintf(out, ZONE_BYTES, "%.3s:00", zone);
     else if (length == 5)
-        (void)snprintf(out, ZONE_BYTES, "%.3s:%s", zone, zone + 3);
+        (void)snprintf(out, ZONE_BYTES, "%.3s:%.2s", zone, zone + 3);
     else
         (void)snprintf(out, ZONE_BYTES, "%.7s", zone);
 }
