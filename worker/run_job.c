@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/zone.h"
 #include "common/job/job_params.h"
 #include "worker/connect/blob_folder.h"
 #include "worker/connect/cms.h"
@@ -161,6 +162,9 @@ static enum err_code run_homepage(struct run *run, struct child_end *end, const 
     job_setup_homepage(&params, settings, request->params, request->now_s);
     params.outliers.excluded = run->excluded;
     params.dump_dir = request->dump_dir;
+    rc = zone_use(settings->timezone, err);
+    if (rc != ERR_OK)
+        return rc;
     rc = homepage_job_run(&end->report, &params, &inputs, err);
     backend = json_value_get_text(json_value_get(end->report, "als"), "backend");
     (void)snprintf(end->backend, sizeof end->backend, "%s", backend != NULL ? backend : "");

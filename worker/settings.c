@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/base/str.h"
+#include "common/base/zone.h"
 #include "worker/als/als_backend.h"
 
 enum { MAX_WEIGHT = 1000000 };
@@ -118,6 +119,9 @@ static void read_shop(struct worker_settings *out, struct env *env)
     out->window_days = (int)env_int(env, "INTERACTIONS_WINDOW_DAYS", 365, 0, 36500);
     out->guard_percent = (int)env_int(env, "PUBLISH_GUARD_PERCENT", 50, 0, 100);
     out->evaluation_days = (int)env_int(env, "EVALUATION_DAYS", 14, 0, 365);
+    out->timezone = env_text(env, "TIMEZONE", "UTC");
+    if (!zone_is_known(out->timezone))
+        env_problem(env, "TIMEZONE: this machine knows no zone \"%s\" (Europe/Berlin, UTC, …)", out->timezone);
     out->test_user = env_text(env, "TEST_EMAIL_FOR_RECOMMENDATIONS", NULL);
     out->test_product = env_text(env, "TEST_PRODUCT_FOR_SIMILAR_PRODUCTS", NULL);
 }

@@ -39,6 +39,7 @@ struct worker_settings {
     double decay_days;
     double repeat_factor;
     int guard_percent;
+    const char *timezone;  /* TIMEZONE: known to this machine */
     int evaluation_days;   /* EVALUATION_DAYS: held out to measure the model by; 0: it is not */
     const char *cache_dir; /* of CACHE_URL=file:DIR */
     struct outlier_params outliers;

@@ -173,6 +173,7 @@ static int start(void **state)
     job->params = (struct homepage_params){
         .fetch = {.now_s = NOW},
         .outliers = {.max_per_day = 150},
+        .analytics = {.weights = {1, .7, .5, .3, .1}, .decay_days = 25, .session_s = 43200, .now_s = NOW},
         .weigh = {.weights = {1, .7, .5, .3, .1}, .decay_days = 25, .repeat_factor = .8, .now_s = NOW},
         .matrix = {.min_user_rows = 3, .min_product_rows = 1, .bm25_k1 = 1.2, .bm25_b = .3},
         .als = {.solver = ALS_SOLVER_EXACT,
@@ -234,14 +235,15 @@ static void a_job_goes_through_all_stages(void **state)
 {
     struct job *job = *state;
     const struct json *stages;
+    int64_t analyzed;
 
     if (run(job) != ERR_OK)
         fail_msg("%s", job->err.message);
-    assert_string_equal(job->watcher.stages, "fetch outliers weigh matrix als recommend evaluate publish ");
+    assert_string_equal(job->watcher.stages, "fetch outliers analytics weigh matrix als recommend evaluate publish ");
     assert_true(str_starts_with(job->watcher.als_note, "iteration 3 of 3, loss "));
     stages = json_value_get(job->report, "stages");
-    assert_int_equal(json_value_count(stages), 8);
-    for (size_t i = 1; i < 4; i++) { /* each stage begins with what the one before ended with */
+    assert_int_equal(json_value_count(stages), 9);
+    for (size_t i = 1; i < 5; i++) { /* each stage begins with what the one before ended with */
         int64_t out;
         int64_t in;
 
@@ -251,6 +253,8 @@ static void a_job_goes_through_all_stages(void **state)
         assert_int_equal(in, USERS * 4);
     }
     assert_int_equal(json_value_count(json_value_get(job->report, "loss")), ITERATIONS);
+    assert_true(json_value_get_int64(json_value_get(job->report, "analytics"), "rows", &analyzed));
+    assert_int_equal(analyzed, USERS * 4);
     assert_null(json_value_get(job->report, "error"));
     check_published(job, true);
     assert_int_equal(job->shelf.keys[PUBLISH_HOMEPAGE], USERS + 1);
@@ -261,7 +265,7 @@ static void a_job_goes_through_all_stages(void **state)
 static void a_dump_has_every_file(void **state)
 {
     static const char *const names[] = {"counts.json", "matrix.csv",  "top_overall.json", "als.json",
-                                        "lists.csv",   "similar.csv", "report.json"};
+                                        "lists.csv",   "similar.csv", "report.json",      "analytics.json"};
     struct job *job = *state;
     char folder[] = "/tmp/recfleet-job-XXXXXX";
     char *dir;
@@ -382,13 +386,13 @@ static void nothing_over_the_thresholds_ends_at_the_matrix(void **state)
     job->params.matrix.min_user_rows = 5;
     assert_int_equal(run(job), ERR_NO_DATA);
     check_error(job, "matrix", "no_data");
-    assert_int_equal(json_value_count(json_value_get(job->report, "stages")), 4);
+    assert_int_equal(json_value_count(json_value_get(job->report, "stages")), 5);
 }
 
 static void a_job_can_be_stopped_in_each_stage(void **state)
 {
-    static const char *const stages[] = {"fetch", "outliers",  "weigh",    "matrix",
-                                         "als",   "recommend", "evaluate", "publish"};
+    static const char *const stages[] = {"fetch", "outliers",  "analytics", "weigh",  "matrix",
+                                         "als",   "recommend", "evaluate",  "publish"};
     struct job *job = *state;
 
     for (size_t i = 0; i < sizeof stages / sizeof stages[0]; i++) {

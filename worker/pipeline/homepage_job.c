@@ -13,9 +13,6 @@
 #include "worker/pipeline/warm_start.h"
 
 enum {
-    DAY_S = 86400,
-    HOUR_S = 3600,
-    OLD_DAYS = 30,
     BACKEND_BYTES = 64,
     PROGRESS_NOTE_BYTES = 80,
     STAGE_NOTE_BYTES = 70,
@@ -52,20 +49,6 @@ static void add_dropped(struct report_stage *stage, const char *reason, size_t c
         (void)json_value_set_int(stage->dropped, reason, (int64_t)count);
 }
 
-/* An export of last year, or a shop whose activities no longer come. */
-static void warn_of_age(struct run *run)
-{
-    int64_t newest_s = run->fetch.newest_s;
-    int64_t now_s = run->params->fetch.now_s;
-
-    if (newest_s > 0 && newest_s < now_s - (int64_t)OLD_DAYS * DAY_S)
-        report_add_warning(
-            run->report,
-            "the newest interaction is %lld days old; the parameter now=%lld trains as of the hour after "
-            "it",
-            (long long)((now_s - newest_s) / DAY_S), (long long)newest_s + HOUR_S);
-}
-
 static void report_fetch(struct run *run, struct report_stage *stage)
 {
     const struct fetch_result *fetch = &run->fetch;
@@ -88,7 +71,7 @@ static void report_fetch(struct run *run, struct report_stage *stage)
     report_set_dropped(run->report, fetch);
     for (size_t i = 0; i < sizeof fetch->warnings / sizeof fetch->warnings[0] && fetch->warnings[i][0] != '\0'; i++)
         report_add_warning(run->report, "%s", fetch->warnings[i]);
-    warn_of_age(run);
+    report_warn_of_age(run->report, fetch->newest_s, run->params->fetch.now_s);
     if (fetch->products_malformed > 0)
         report_add_warning(run->report, "%zu products of the catalogue are malformed and left out",
                            fetch->products_malformed);
@@ -141,6 +124,27 @@ static enum err_code run_outliers(struct run *run, struct report_stage *stage, s
         rc = ERR_SET(err, ERR_NO_DATA, "No interactions are left: all %zu users were removed as outliers.",
                      outliers.removed_count);
     outlier_result_fini(&outliers);
+    return rc;
+}
+
+/* What fails here is no reason not to train. */
+static enum err_code run_analytics(struct run *run, struct report_stage *stage, struct err *err)
+{
+    const char *dump_dir = run->params->dump_dir;
+    struct json *json;
+    enum err_code rc = analytics_run(&json, &run->fetch.rows, &run->fetch.catalogue, &run->params->analytics,
+                                     &run->inputs->progress, err);
+
+    stage->rows_in = stage->rows_out = run->fetch.rows.count;
+    if (rc == ERR_CANCELLED)
+        return rc;
+    if (rc != ERR_OK) {
+        report_add_warning(run->report, "there are no analytics: %s", err->message);
+        return ERR_OK;
+    }
+    if (dump_dir != NULL)
+        rc = dump_json(dump_dir, "analytics.json", json, err);
+    (void)json_value_set(run->report, "analytics", json);
     return rc;
 }
 
@@ -407,8 +411,9 @@ static enum err_code run_stages(struct run *run, struct err *err)
         const char *name;
         stage_fn fn;
     } stages[] = {
-        {"fetch", run_fetch}, {"outliers", run_outliers},   {"weigh", run_weigh},       {"matrix", run_matrix},
-        {"als", run_als},     {"recommend", run_recommend}, {"evaluate", run_evaluate}, {"publish", run_publish},
+        {"fetch", run_fetch},         {"outliers", run_outliers}, {"analytics", run_analytics},
+        {"weigh", run_weigh},         {"matrix", run_matrix},     {"als", run_als},
+        {"recommend", run_recommend}, {"evaluate", run_evaluate}, {"publish", run_publish},
     };
     enum err_code rc = ERR_OK;
 

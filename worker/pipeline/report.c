@@ -9,7 +9,7 @@
 #include "common/base/mem.h"
 #include "worker/pipeline/report_text.h"
 
-enum { WARNING_BYTES = 512 };
+enum { WARNING_BYTES = 512, DAY_S = 86400, HOUR_S = 3600, OLD_DAYS = 30 };
 
 _Static_assert((int)SOURCE_BAD_SAMPLES == (int)CLEAN_SAMPLES && (int)SOURCE_BAD_SAMPLE_BYTES == (int)CLEAN_SAMPLE_BYTES,
                "samples of lines and of activities are shown alike");
@@ -65,6 +65,16 @@ void report_add_warning(struct json *report, const char *format, ...)
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
     (void)json_value_append(json_value_get_mutable(report, "warnings"), json_value_new_text(text));
+}
+
+void report_warn_of_age(struct json *report, int64_t newest_s, int64_t now_s)
+{
+    if (newest_s > 0 && newest_s < now_s - (int64_t)OLD_DAYS * DAY_S)
+        report_add_warning(
+            report,
+            "the newest interaction is %lld days old; the parameter now=%lld trains as of the hour after "
+            "it",
+            (long long)((now_s - newest_s) / DAY_S), (long long)newest_s + HOUR_S);
 }
 
 void report_add_loss(struct json *report, double loss)

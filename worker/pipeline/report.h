@@ -35,6 +35,9 @@ struct report_stage {
 
 void report_add_stage(struct json *report, struct report_stage *stage);
 void report_add_warning(struct json *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Where what was trained on is old: an export of last year, or a shop whose activities no longer come. newest_s 0:
+ * there is nothing. */
+void report_warn_of_age(struct json *report, int64_t newest_s, int64_t now_s);
 void report_add_loss(struct json *report, double loss);
 
 /* "counts": without the users removed, which may be thousands */
