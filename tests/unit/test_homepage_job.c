@@ -389,6 +389,18 @@ static void nothing_over_the_thresholds_ends_at_the_matrix(void **state)
     assert_int_equal(json_value_count(json_value_get(job->report, "stages")), 5);
 }
 
+/* Three users of four products each, of six in all. */
+static void users_of_half_of_all_products_are_nothing_to_train(void **state)
+{
+    struct job *job = *state;
+
+    job->shop.users = 3;
+    assert_int_equal(run(job), ERR_NO_DATA);
+    assert_string_equal(job->err.message, "Each of the 3 users has at least half of the 6 products: there is nothing "
+                                          "to tell one from another by.");
+    check_error(job, "matrix", "no_data");
+}
+
 static void a_job_can_be_stopped_in_each_stage(void **state)
 {
     static const char *const stages[] = {"fetch", "outliers",  "analytics", "weigh",  "matrix",
@@ -441,6 +453,7 @@ int main(void)
         JOB_TEST(an_old_export_is_warned_of),
         JOB_TEST(bad_lines_of_the_source_stand_in_the_stage),
         JOB_TEST(nothing_over_the_thresholds_ends_at_the_matrix),
+        JOB_TEST(users_of_half_of_all_products_are_nothing_to_train),
         JOB_TEST(a_job_can_be_stopped_in_each_stage),
         JOB_TEST(far_less_than_last_time_is_not_published),
     };

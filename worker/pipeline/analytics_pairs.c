@@ -2,6 +2,7 @@
  * Weights between products: for each two rows of one user in one session, the later (or as late) one's action counts
  * for the pair (golden README, step 11). Product by product, so that memory is linear in rows and products.
  */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -89,9 +90,12 @@ static size_t add_followers(struct sessions *sessions, const struct analytics_fi
 {
     const struct interactions *rows = figures->rows;
     const struct analytics_params *params = figures->params;
-    size_t left = sessions->order[place];
-    int64_t from_s = rows->created[left];
+    size_t left;
+    int64_t from_s;
 
+    assert(sessions->order != NULL && place < sessions->count);
+    left = sessions->order[place];
+    from_s = rows->created[left];
     while (place > 0 && rows->user[sessions->order[place - 1]] == rows->user[left] &&
            rows->created[sessions->order[place - 1]] == from_s)
         place--;

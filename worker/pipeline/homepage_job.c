@@ -215,6 +215,11 @@ static enum err_code run_matrix(struct run *run, struct report_stage *stage, str
     interactions_fini(&run->fetch.rows);
     report_set_matrix(run->report, &run->matrix);
     rc = counts_add_matrix(run->counts, &run->matrix, &run->fetch.catalogue, err);
+    if (rc == ERR_OK && !matrix_has_values(&run->matrix))
+        rc = ERR_SET(err, ERR_NO_DATA,
+                     "Each of the %zu users has at least half of the %zu products: there is nothing "
+                     "to tell one from another by.",
+                     run->matrix.users, run->matrix.products);
     return rc == ERR_OK && dump_dir != NULL ? dump_matrix(dump_dir, &run->matrix, err) : rc;
 }
 
