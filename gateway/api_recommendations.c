@@ -2,11 +2,9 @@
 
 #include <string.h>
 
-#include "common/job/job_shops.h"
-#include "gateway/http_query.h"
 #include "gateway/problem.h"
 #include "gateway/recommendation_reader.h"
-#include "gateway/settings.h"
+#include "gateway/shop_query.h"
 
 enum { MAX_NAME_BYTES = 512 };
 
@@ -57,36 +55,9 @@ static void on_read(void *context, struct recommendation *found, const struct er
         problem_answer_err(look->exchange, err);
 }
 
-/* The shop that is asked for; NULL: answered. */
-static const char *read_shop(struct exchange *exchange)
-{
-    const struct services *services = exchange->services;
-    const char *shop = services->settings->job.shop;
-    struct http_query query;
-    struct err err;
-
-    if (http_query_parse(&query, exchange->arena, exchange->request.query, &err) != ERR_OK) {
-        problem_answer(exchange, 400, "bad_parameter", "%s", err.message);
-        return NULL;
-    }
-    if (query.count > 0 && (query.count > 1 || http_query_get(&query, "namespace") == NULL)) {
-        problem_answer(exchange, 400, "bad_parameter", "only \"namespace\" is known here");
-        return NULL;
-    }
-    if (query.count > 0)
-        shop = query.pairs[0].value;
-    if (job_shops_know(services->shops, shop))
-        return shop;
-    if (query.count == 0)
-        problem_answer(exchange, 422, "unknown_namespace", "there are several shops: ?namespace= names one");
-    else
-        problem_answer(exchange, 422, "unknown_namespace", "there is no shop \"%.100s\"", shop);
-    return NULL;
-}
-
 static void look_up(struct exchange *exchange, enum job_target_kind kind)
 {
-    const char *shop = read_shop(exchange);
+    const char *shop = shop_query_read(exchange);
     struct look *look;
     struct err err;
 

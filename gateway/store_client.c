@@ -376,6 +376,17 @@ enum err_code store_client_last_successes(struct store_client *client, store_cli
     return ask(client, store_work_create(STORE_LAST_SUCCESSES, NULL, NULL), fn, context, err);
 }
 
+enum err_code store_client_latest_analytics(struct store_client *client, const char *shop, store_client_fn fn,
+                                            void *context, struct err *err)
+{
+    const struct job_store_filter filter = {.shop = shop};
+    struct store_work *work = store_work_create(STORE_LATEST_ANALYTICS, NULL, NULL);
+
+    if (work != NULL)
+        store_work_set_filter(work, &filter);
+    return ask(client, work, fn, context, err);
+}
+
 void store_client_each_count(const struct store_client *client, store_client_count_fn fn, void *context)
 {
     static const char *const names[STORE_OPERATION_COUNT] = {
@@ -390,6 +401,7 @@ void store_client_each_count(const struct store_client *client, store_client_cou
         [STORE_UPDATE] = "update",
         [STORE_DELETE_ACCEPTED] = "delete_accepted",
         [STORE_LAST_SUCCESSES] = "last_successes",
+        [STORE_LATEST_ANALYTICS] = "latest_analytics",
     };
 
     for (int i = 0; i < STORE_OPERATION_COUNT; i++)

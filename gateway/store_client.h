@@ -53,6 +53,10 @@ enum err_code store_client_ping(struct store_client *client, store_client_fn fn,
 enum err_code store_client_last_successes(struct store_client *client, store_client_fn fn, void *context,
                                           struct err *err) MUST_CHECK;
 
+/* As job_store's. */
+enum err_code store_client_latest_analytics(struct store_client *client, const char *shop, store_client_fn fn,
+                                            void *context, struct err *err) MUST_CHECK;
+
 /* How many calls of each operation there were, and how many failed (other than not found, or there already); of
  * "insert_batch": how many commits the inserts took, of "note": how many were left out. */
 typedef void (*store_client_count_fn)(void *context, const char *operation, uint64_t calls, uint64_t failures);

@@ -75,6 +75,8 @@ static enum err_code ask(struct store_work *work, struct job_store *store)
         return job_store_delete_accepted(store, work->id, &result->err);
     case STORE_LAST_SUCCESSES:
         return job_store_last_successes(store, &result->document, &result->err);
+    case STORE_LATEST_ANALYTICS:
+        return job_store_latest_analytics(store, work->texts.shop, &result->document, &result->err);
     case STORE_OPERATION_COUNT:
         break;
     }

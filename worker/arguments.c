@@ -18,8 +18,8 @@ static const char help[] =
     "  --version           show the version and exit\n"
     "  --help              show this and exit\n"
     "\n"
-    "Settings are environment variables: API_URL (required), BEARER_TOKEN, API_NAMESPACE,\n"
-    "QUEUE_REDIS_URL, STORE_URL, ...; --print-config lists them all.\n"
+    "Settings are environment variables: API_URL (required: the shop's CMS, or file:DIR for an export),\n"
+    "BEARER_TOKEN, API_NAMESPACE, QUEUE_REDIS_URL, STORE_URL, ...; --print-config lists them all.\n"
     "Exit status: 0 done, or ended by a signal; 1 a job of --once failed; 64 usage; 70 it failed; 78 a setting is "
     "wrong.\n";
 

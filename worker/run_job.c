@@ -3,14 +3,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/zone.h"
 #include "common/job/job_params.h"
 #include "worker/connect/blob_folder.h"
 #include "worker/connect/cms.h"
+#include "worker/connect/folder.h"
 #include "worker/job_setup.h"
 
 /* What a run holds; all may be NULL. */
 struct run {
     struct cms *cms;
+    struct folder *export;
     struct blob_folder *folder;
     struct blob_store store; /* the folder's */
     struct cache *cache;
@@ -69,23 +72,39 @@ static enum err_code raise_fences(const struct run *run, struct child_end *end, 
     return rc;
 }
 
-static enum err_code create_inputs(struct run *run, struct homepage_inputs *inputs,
-                                   const struct worker_settings *settings, const struct run_job_request *request,
+static enum err_code create_source(struct run *run, struct source *source, const struct worker_settings *settings,
                                    struct err *err)
 {
     const struct cms_config cms = {
         .url = settings->api_url, .token = settings->bearer_token, .shop = settings->job.shop};
     enum err_code rc;
 
+    if (settings->export_dir != NULL) {
+        rc = folder_create(&run->export, settings->export_dir, err);
+        if (rc == ERR_OK)
+            *source = folder_source(run->export);
+        return rc;
+    }
     rc = cms_create(&run->cms, &cms, err);
+    if (rc == ERR_OK)
+        *source = cms_source(run->cms);
+    return rc;
+}
+
+/* An export is at hand whenever it is needed: of it only the factors are kept. */
+static enum err_code create_inputs(struct run *run, struct homepage_inputs *inputs,
+                                   const struct worker_settings *settings, const struct run_job_request *request,
+                                   struct err *err)
+{
+    enum err_code rc = create_source(run, &inputs->source, settings, err);
+
+    if (rc == ERR_OK)
+        rc = blob_folder_create(&run->folder, settings->cache_dir, err);
     if (rc != ERR_OK)
         return rc;
-    rc = blob_folder_create(&run->folder, settings->cache_dir, err);
-    if (rc != ERR_OK)
-        return rc;
-    inputs->source = cms_source(run->cms);
     run->store = blob_folder_store(run->folder);
-    rc = cache_create(&run->cache, &run->store, inputs->source.identity, err);
+    if (run->export == NULL)
+        rc = cache_create(&run->cache, &run->store, inputs->source.identity, err);
     if (rc != ERR_OK)
         return rc;
     inputs->cache = run->cache;
@@ -143,6 +162,9 @@ static enum err_code run_homepage(struct run *run, struct child_end *end, const 
     job_setup_homepage(&params, settings, request->params, request->now_s);
     params.outliers.excluded = run->excluded;
     params.dump_dir = request->dump_dir;
+    rc = zone_use(settings->timezone, err);
+    if (rc != ERR_OK)
+        return rc;
     rc = homepage_job_run(&end->report, &params, &inputs, err);
     backend = json_value_get_text(json_value_get(end->report, "als"), "backend");
     (void)snprintf(end->backend, sizeof end->backend, "%s", backend != NULL ? backend : "");
@@ -167,5 +189,6 @@ void run_job_run(struct child_end *end, const struct worker_settings *settings, 
     cache_destroy(run.cache);
     blob_folder_destroy(run.folder);
     cms_destroy(run.cms);
+    folder_destroy(run.export);
     id_table_destroy(run.excluded);
 }

@@ -1,12 +1,15 @@
 #include "worker/settings.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/str.h"
+#include "common/base/zone.h"
 #include "worker/als/als_backend.h"
 
 enum { MAX_WEIGHT = 1000000 };
@@ -89,17 +92,36 @@ static void read_outliers(struct worker_settings *out, struct env *env)
         env_problem(env, "EXCLUDED_USERS_FILE: %s cannot be read", out->excluded_users_file);
 }
 
+static void read_export(struct worker_settings *out, struct env *env)
+{
+    const char *dir = out->api_url + strlen("file:");
+    struct stat status;
+
+    out->export_dir = dir;
+    if (dir[0] == '\0')
+        env_problem(env, "API_URL: file: needs a folder");
+    else if (stat(dir, &status) != 0)
+        env_problem(env, "API_URL: the folder %s: %s", dir, strerror(errno));
+    else if (!S_ISDIR(status.st_mode))
+        env_problem(env, "API_URL: %s is no folder", dir);
+}
+
 static void read_shop(struct worker_settings *out, struct env *env)
 {
     out->api_url = env_url(env, "API_URL", NULL);
     if (out->api_url == NULL)
         env_problem(env, "API_URL: the shop's CMS is not set");
+    else if (str_starts_with(out->api_url, "file:"))
+        read_export(out, env);
     else if (!str_starts_with(out->api_url, "http://") && !str_starts_with(out->api_url, "https://"))
-        env_problem(env, "API_URL: it begins with neither http:// nor https://");
+        env_problem(env, "API_URL: it begins with neither http:// nor https:// nor file:");
     out->bearer_token = env_secret(env, "BEARER_TOKEN", "");
     out->window_days = (int)env_int(env, "INTERACTIONS_WINDOW_DAYS", 365, 0, 36500);
     out->guard_percent = (int)env_int(env, "PUBLISH_GUARD_PERCENT", 50, 0, 100);
     out->evaluation_days = (int)env_int(env, "EVALUATION_DAYS", 14, 0, 365);
+    out->timezone = env_text(env, "TIMEZONE", "UTC");
+    if (!zone_is_known(out->timezone))
+        env_problem(env, "TIMEZONE: this machine knows no zone \"%s\" (Europe/Berlin, UTC, …)", out->timezone);
     out->test_user = env_text(env, "TEST_EMAIL_FOR_RECOMMENDATIONS", NULL);
     out->test_product = env_text(env, "TEST_PRODUCT_FOR_SIMILAR_PRODUCTS", NULL);
 }

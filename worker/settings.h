@@ -32,12 +32,14 @@ struct worker_settings {
     struct metrics_address metrics;                /* METRICS_LISTEN */
     struct job_target targets[PUBLISH_KIND_COUNT]; /* the kinds are those of job_targets.h */
     const char *api_url;                           /* API_URL; NULL where it is missing, which is a problem */
+    const char *export_dir;                        /* of API_URL=file:DIR; NULL: it is a CMS */
     const char *bearer_token;                      /* "" for none */
     int window_days;                               /* INTERACTIONS_WINDOW_DAYS; 0: all */
     double weights[ACTION_COUNT];
     double decay_days;
     double repeat_factor;
     int guard_percent;
+    const char *timezone;  /* TIMEZONE: known to this machine */
     int evaluation_days;   /* EVALUATION_DAYS: held out to measure the model by; 0: it is not */
     const char *cache_dir; /* of CACHE_URL=file:DIR */
     struct outlier_params outliers;

@@ -11,9 +11,9 @@ struct stage {
 };
 
 /* The part of a job that has passed when a stage begins: of a run of the production settings, roughly. */
-static const struct stage stages[] = {{"fetch", 0},      {"outliers", .28}, {"weigh", .29},
-                                      {"matrix", .31},   {"als", .33},      {"recommend", .8},
-                                      {"evaluate", .82}, {"publish", .92},  {NULL, 1}};
+static const struct stage stages[] = {{"fetch", 0},     {"outliers", .27}, {"analytics", .28}, {"weigh", .29},
+                                      {"matrix", .31},  {"als", .33},      {"recommend", .8},  {"evaluate", .82},
+                                      {"publish", .92}, {NULL, 1}};
 
 double stage_progress_overall(const char *stage, double fraction)
 {

@@ -8,6 +8,8 @@
 #include "common/base/str.h"
 #include "common/job/job_store_ops.h"
 
+static const char analytics_type[] = "analytics";
+
 struct job_store {
     const struct job_store_ops *ops;
     void *self;
@@ -219,15 +221,50 @@ enum err_code job_store_delete_accepted(struct job_store *store, const char *id,
     return store->ops->delete_accepted(store->self, id, err);
 }
 
+/* Takes the member out of the report, as a report of its own; *out is NULL where there is none. */
+static enum err_code take_analytics(struct json **out, struct json *report, const char *id, int64_t fence,
+                                    struct err *err)
+{
+    struct json *analytics;
+    char *own_id;
+    bool good;
+    enum err_code rc;
+
+    *out = NULL;
+    if (json_value_kind(json_value_get(report, "analytics")) != JSON_KIND_OBJECT)
+        return ERR_OK;
+    analytics = json_value_dup(json_value_get(report, "analytics"));
+    own_id = str_format("%s.analytics", id);
+    json_value_remove(report, "analytics");
+    good = own_id != NULL && json_value_set_text(analytics, "type", analytics_type) &&
+           json_value_set_text(analytics, "job", id) && json_value_set_bool(analytics, "published", true) &&
+           json_value_set(analytics, "namespace", json_value_dup(json_value_get(report, "namespace"))) &&
+           json_value_set(analytics, "created_at", json_value_dup(json_value_get(report, "created_at")));
+    rc = good ? make_canonical(out, analytics, own_id, fence, err)
+              : ERR_SET(err, ERR_NO_MEMORY, "no memory for a report of analytics");
+    json_value_destroy(analytics);
+    free(own_id);
+    return rc;
+}
+
 enum err_code job_store_put_report(struct job_store *store, const char *id, int64_t fence, const struct json *report,
                                    bool *applied, struct err *err)
 {
     struct json *complete = NULL;
     enum err_code rc = make_canonical(&complete, report, id, fence, err);
 
+    struct json *analytics = NULL;
+    bool analytics_applied = false;
+
     *applied = false;
     if (rc == ERR_OK)
+        rc = take_analytics(&analytics, complete, id, fence, err);
+    if (rc == ERR_OK)
         rc = store->ops->put_report(store->self, id, fence, complete, applied, err);
+    if (rc == ERR_OK && *applied && analytics != NULL)
+        rc = store->ops->put_report(store->self, json_value_get_text(analytics, "_id"), fence, analytics,
+                                    &analytics_applied, err);
+    json_value_destroy(analytics);
     json_value_destroy(complete);
     return rc;
 }
@@ -242,7 +279,13 @@ enum err_code job_store_last_published(struct job_store *store, enum job_type ty
                                        struct err *err)
 {
     *out = NULL;
-    return store->ops->last_published(store->self, type, shop, out, err);
+    return store->ops->last_published(store->self, job_type_name(type), shop, out, err);
+}
+
+enum err_code job_store_latest_analytics(struct job_store *store, const char *shop, struct json **out, struct err *err)
+{
+    *out = NULL;
+    return store->ops->last_published(store->self, analytics_type, shop, out, err);
 }
 
 enum err_code job_store_request_cancel(struct job_store *store, const char *id, const char *reason, bool *applied,

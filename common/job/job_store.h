@@ -66,7 +66,9 @@ enum err_code job_store_reopen(struct job_store *store, const char *id, struct j
 /* Deletes the document if it is still `accepted`. */
 enum err_code job_store_delete_accepted(struct job_store *store, const char *id, struct err *err) MUST_CHECK;
 
-/* Keeps the report {_id: job id, type, namespace, fence, created_at, …}; an older fence changes nothing. */
+/* Keeps the report {_id: job id, type, namespace, fence, created_at, …}; an older fence changes nothing. Its member
+ * `analytics` becomes a report of its own: {_id: job id ".analytics", type: "analytics", job, namespace, created_at,
+ * …}. */
 enum err_code job_store_put_report(struct job_store *store, const char *id, int64_t fence, const struct json *report,
                                    bool *applied, struct err *err) MUST_CHECK;
 enum err_code job_store_get_report(struct job_store *store, const char *id, struct json **out,
@@ -76,6 +78,10 @@ enum err_code job_store_get_report(struct job_store *store, const char *id, stru
  * ERR_NOT_FOUND when there is none. */
 enum err_code job_store_last_published(struct job_store *store, enum job_type type, const char *shop, struct json **out,
                                        struct err *err) MUST_CHECK;
+
+/* The newest analytics of that shop; ERR_NOT_FOUND when there are none. */
+enum err_code job_store_latest_analytics(struct job_store *store, const char *shop, struct json **out,
+                                         struct err *err) MUST_CHECK;
 
 /* What to list; NULL for any. */
 struct job_store_filter {

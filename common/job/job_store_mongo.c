@@ -71,11 +71,10 @@ static enum err_code mongo_get_report(void *self, const char *id, struct json **
     return find_one(self, "reports", BCON_NEW("_id", BCON_UTF8(id)), NULL, "report", out, err);
 }
 
-static enum err_code mongo_last_published(void *self, enum job_type type, const char *shop, struct json **out,
+static enum err_code mongo_last_published(void *self, const char *type, const char *shop, struct json **out,
                                           struct err *err)
 {
-    bson_t *filter =
-        BCON_NEW("type", BCON_UTF8(job_type_name(type)), "namespace", BCON_UTF8(shop), "published", BCON_BOOL(true));
+    bson_t *filter = BCON_NEW("type", BCON_UTF8(type), "namespace", BCON_UTF8(shop), "published", BCON_BOOL(true));
     bson_t *opts =
         BCON_NEW("sort", "{", "created_at", BCON_INT32(-1), "_id", BCON_INT32(-1), "}", "limit", BCON_INT64(1));
 

@@ -32,8 +32,8 @@ struct job_store_ops {
     enum err_code (*put_report)(void *self, const char *id, int64_t fence, const struct json *report, bool *applied,
                                 struct err *err);
     enum err_code (*get_report)(void *self, const char *id, struct json **out, struct err *err);
-    enum err_code (*last_published)(void *self, enum job_type type, const char *shop, struct json **out,
-                                    struct err *err);
+    /* of the reports of that type */
+    enum err_code (*last_published)(void *self, const char *type, const char *shop, struct json **out, struct err *err);
     /* append to `list` */
     enum err_code (*find)(void *self, const struct job_store_filter *filter, struct json *list, struct err *err);
     enum err_code (*list_unfinished)(void *self, const char *created_before, const char *after, int limit,

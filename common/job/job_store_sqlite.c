@@ -318,7 +318,7 @@ static enum err_code sqlite_put_report(void *self, const char *id, int64_t fence
     return rc;
 }
 
-static enum err_code sqlite_last_published(void *self, enum job_type type, const char *shop, struct json **out,
+static enum err_code sqlite_last_published(void *self, const char *type, const char *shop, struct json **out,
                                            struct err *err)
 {
     struct sqlite_store *store = self;
@@ -330,7 +330,7 @@ static enum err_code sqlite_last_published(void *self, enum job_type type, const
                                             "SELECT document FROM reports WHERE type=? AND namespace=? AND published=1"
                                             " ORDER BY created_at DESC, id DESC LIMIT 1",
                                             err);
-    job_store_sqlite_statement_bind_text(&statement, job_type_name(type));
+    job_store_sqlite_statement_bind_text(&statement, type);
     job_store_sqlite_statement_bind_text(&statement, shop);
     rc = job_store_sqlite_statement_read_one(&statement, rc, "published report", out, err);
     (void)pthread_mutex_unlock(&store->lock);

@@ -216,6 +216,61 @@ static void the_last_published_report_of_a_shop_is_found(void **state)
     assert_null(report);
 }
 
+static void put_analyzed_run(struct job_store *store, const char *id, const char *shop, int64_t fence, int second,
+                             int rows)
+{
+    char report[512];
+
+    (void)snprintf(report, sizeof report,
+                   "{\"type\":\"homepage_and_similar_products\",\"namespace\":\"%s\",\"published\":true,"
+                   "\"created_at\":\"2026-01-01T00:00:%02dZ\",\"analytics\":{\"rows\":%d,\"by_hour\":[1,2]}}",
+                   shop, second, rows);
+    assert_true(store_fixture_put_report(store, id, fence, report));
+}
+
+static void assert_analytics(struct job_store *store, const char *shop, const char *job, int64_t rows)
+{
+    struct json *found = NULL;
+    int64_t count;
+
+    assert_int_equal(job_store_latest_analytics(store, shop, &found, NULL), ERR_OK);
+    assert_string_equal(json_value_get_text(found, "job"), job);
+    assert_string_equal(json_value_get_text(found, "type"), "analytics");
+    assert_string_equal(json_value_get_text(found, "namespace"), shop);
+    assert_non_null(json_value_get_text(found, "created_at"));
+    assert_true(json_value_get_int64(found, "rows", &count));
+    assert_int_equal(count, rows);
+    json_value_destroy(found);
+}
+
+static void the_analytics_of_a_run_are_a_report_of_their_own(void **state)
+{
+    static const char *const older = "01J0000000000000000000000H";
+    static const char *const newer = "01J0000000000000000000000J";
+    struct job_store *store = store_fixture_store(state);
+    struct json *report = NULL;
+    bool applied = true;
+
+    assert_int_equal(job_store_latest_analytics(store, "shop-a", &report, NULL), ERR_NOT_FOUND);
+    put_analyzed_run(store, newer, "shop-a", 5, 2, 20);
+    put_analyzed_run(store, older, "shop-a", 4, 1, 10);
+    put_analyzed_run(store, "01J0000000000000000000000K", "shop-b", 9, 3, 30);
+    assert_analytics(store, "shop-a", newer, 20);
+    assert_int_equal(job_store_get_report(store, newer, &report, NULL), ERR_OK);
+    assert_null(json_value_get(report, "analytics"));
+    assert_true(json_value_set(report, "analytics", json_value_new_object()));
+    assert_int_equal(job_store_put_report(store, newer, 4, report, &applied, NULL), ERR_OK); /* by an older run */
+    assert_false(applied);
+    assert_analytics(store, "shop-a", newer, 20);
+    json_value_destroy(report);
+    put_analyzed_run(store, newer, "shop-a", 6, 2, 21); /* a further attempt of the job */
+    assert_analytics(store, "shop-a", newer, 21);
+    assert_int_equal(job_store_last_published(store, JOB_HOMEPAGE_AND_SIMILAR_PRODUCTS, "shop-a", &report, NULL),
+                     ERR_OK);
+    assert_string_equal(json_value_get_text(report, "_id"), newer);
+    json_value_destroy(report);
+}
+
 static void assert_page(struct job_store *store, const char *job_state, const char *type, const char *before, int limit,
                         const char *ends)
 {
@@ -622,6 +677,7 @@ static void times_are_dates_in_mongodb(void **state)
         cmocka_unit_test(only_accepted_documents_are_deleted),                                                         \
         cmocka_unit_test(a_report_of_an_older_fence_changes_nothing),                                                  \
         cmocka_unit_test(the_last_published_report_of_a_shop_is_found),                                                \
+        cmocka_unit_test(the_analytics_of_a_run_are_a_report_of_their_own),                                            \
         cmocka_unit_test(jobs_are_listed_newest_first_with_a_cursor), cmocka_unit_test(jobs_of_a_shop_are_found),      \
         cmocka_unit_test(many_are_inserted_at_once_each_with_its_own_result),                                          \
         cmocka_unit_test(one_without_an_id_lets_none_in), cmocka_unit_test(a_cancel_is_noted_until_the_job_ends),      \

@@ -118,7 +118,7 @@ static void the_report_is_kept_and_the_next_guard_reads_it(void **state)
         ERR_OK);
     assert_true(json_value_get_int64(report, "fence", &fence) && fence > 0);
     assert_int_equal(json_value_kind(json_value_get(report, "loss")), JSON_KIND_ARRAY);
-    assert_int_equal(json_value_count(json_value_get(report, "stages")), 8);
+    assert_int_equal(json_value_count(json_value_get(report, "stages")), 9);
     json_value_destroy(report);
 }
 

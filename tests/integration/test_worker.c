@@ -73,7 +73,7 @@ static void check_report(struct worker_fixture *fixture, const char *id, size_t 
     assert_int_equal(job_store_get_report(fixture->store, id, &report, &err), ERR_OK);
     assert_true(json_value_get_bool(report, "published", &published) && published);
     assert_text(report, "namespace", WORKER_SHOP);
-    assert_int_equal(json_value_count(json_value_get(report, "stages")), 8);
+    assert_int_equal(json_value_count(json_value_get(report, "stages")), 9);
     assert_int_equal(json_value_count(json_value_get(report, "loss")), iterations);
     assert_non_null(json_value_get_text(report, "text"));
     json_value_destroy(report);

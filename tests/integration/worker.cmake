@@ -5,7 +5,7 @@ function(recfleet_worker_test name)
   add_dependencies(test_${name} recfleet-worker)
 endfunction()
 
-foreach(part IN ITEMS once worker kills)
+foreach(part IN ITEMS once once_folder worker kills)
   recfleet_worker_test(${part})
 endforeach()
 recfleet_integration_test(NAME test_redis_sink SOURCES test_redis_sink.c queue_fixture.c

@@ -403,7 +403,8 @@ void worker_fixture_wait_for_state(struct worker_fixture *fixture, const char *i
 /* Its place in a job; -1 for a text that is no stage. */
 static int stage_place(const char *stage)
 {
-    static const char *const stages[] = {"fetch", "outliers", "weigh", "matrix", "als", "recommend", "publish"};
+    static const char *const stages[] = {"fetch",  "outliers", "analytics", "weigh",
+                                         "matrix", "als",      "recommend", "publish"};
 
     for (int i = 0; i < (int)(sizeof stages / sizeof stages[0]); i++) {
         if (strcmp(stages[i], stage) == 0)

@@ -1,4 +1,5 @@
-foreach(pair IN ITEMS online_retail/intended online_retail/intended_100d retailrocket/intended)
+foreach(pair IN ITEMS online_retail/intended online_retail/intended_100d retailrocket/intended
+    online_retail/intended/folder online_retail/intended_100d/folder retailrocket/intended/folder)
   string(REPLACE "/" ";" words ${pair})
   string(REPLACE "/" "_" name ${pair})
   add_test(NAME parity.once_${name} COMMAND ${CMAKE_CURRENT_LIST_DIR}/once_golden ${words})

@@ -18,6 +18,7 @@
 #include "tests/unit/memory_store.h"
 #include "worker/connect/blob_folder.h"
 #include "worker/connect/cms.h"
+#include "worker/connect/folder.h"
 #include "worker/pipeline/fetch.h"
 
 /* NOLINTBEGIN(bugprone-reserved-identifier): the linker makes these names */
@@ -158,6 +159,71 @@ static void opening_a_folder_without_memory_fails_cleanly(void **state)
     try_until_it_succeeds(open_folder, NULL, NULL);
 }
 
+static void write_file(const char *dir, const char *name, const char *text)
+{
+    char path[128];
+    FILE *file;
+
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* The whole of an export is read, or it is said that there was no memory. */
+static enum err_code read_export(void *context, struct err *err)
+{
+    const struct fetch_params params = {.now_s = NOW};
+    struct fetch_result result = {0};
+    struct folder *folder;
+    struct source source;
+    enum err_code rc = folder_create(&folder, context, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    source = folder_source(folder);
+    rc = fetch_run(&result, &params, &source, NULL, NULL, err);
+    if (rc == ERR_OK) {
+        assert_int_equal(result.rows.count, 3);
+        assert_int_equal(source_bad_total(&result.source), 2);
+    }
+    fetch_result_fini(&result);
+    folder_destroy(folder);
+    return rc;
+}
+
+static void reading_an_export_without_memory_fails_cleanly(void **state)
+{
+    char dir[] = "/tmp/recfleet-export-XXXXXX";
+    char path[128];
+    static const char *const names[] = {"interactions.csv", "products.csv", "events.jsonl", "products.json"};
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    write_file(dir, names[0],
+               "user,product,action,time\n\"a \"\"b\"\"\",1,view,9\nb,2,purchase,1970-01-02\nc,3,cart,9\n"
+               "d,4,sing,9\nd\n");
+    try_until_it_succeeds(read_export, NULL, dir); /* without a catalogue */
+    write_file(dir, names[1], "id,title,stock\n1,Cup,2.5\n");
+    try_until_it_succeeds(read_export, NULL, dir);
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        assert_int_equal(remove(path), 0);
+    }
+    write_file(
+        dir, names[2],
+        "{\"id\":1,\"action\":\"purchase\",\"user_uid\":\"u\",\"info\":{\"content_ids\":\"1,2,3\"},\"created\":9}\n"
+        "{\"action\":\"sing\"}\n{\n");
+    write_file(dir, names[3], "[{\"id\":1,\"stock\":2,\"status\":\"Published\"}]");
+    try_until_it_succeeds(read_export, NULL, dir);
+    for (int i = 2; i < 4; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        assert_int_equal(remove(path), 0);
+    }
+    assert_int_equal(rmdir(dir), 0);
+}
+
 /* A shop whose cache was filled when half of its activities were there. */
 struct scene {
     struct fake_shop shop;
@@ -223,6 +289,7 @@ int main(void)
         cmocka_unit_test(opening_a_source_without_memory_fails_cleanly),
         cmocka_unit_test(a_request_without_memory_fails_cleanly),
         cmocka_unit_test(opening_a_folder_without_memory_fails_cleanly),
+        cmocka_unit_test(reading_an_export_without_memory_fails_cleanly),
         cmocka_unit_test(a_run_without_memory_spoils_no_cache),
     };
 

@@ -23,6 +23,7 @@ struct shop {
     enum err_code refuse; /* not ERR_OK: the source fails with it */
     int users;
     int bot_rows;
+    int bad_lines;
     size_t asked; /* calls of the source */
 };
 
@@ -56,6 +57,10 @@ static enum err_code serve_activities(void *self, const int64_t from_s[ACTION_CO
     if (shop->refuse != ERR_OK)
         return ERR_SET(err, shop->refuse, "the shop is away");
     counts->pages++;
+    for (int i = 0; i < shop->bad_lines; i++) {
+        source_count_bad(counts, "line_time", "line %d", i);
+        counts->lines++;
+    }
     for (int user = 0; rc == ERR_OK && user < shop->users; user++) {
         (void)snprintf(name, sizeof name, "user-%d", user);
         for (int i = 0; rc == ERR_OK && i < 4; i++)
@@ -168,6 +173,7 @@ static int start(void **state)
     job->params = (struct homepage_params){
         .fetch = {.now_s = NOW},
         .outliers = {.max_per_day = 150},
+        .analytics = {.weights = {1, .7, .5, .3, .1}, .decay_days = 25, .session_s = 43200, .now_s = NOW},
         .weigh = {.weights = {1, .7, .5, .3, .1}, .decay_days = 25, .repeat_factor = .8, .now_s = NOW},
         .matrix = {.min_user_rows = 3, .min_product_rows = 1, .bm25_k1 = 1.2, .bm25_b = .3},
         .als = {.solver = ALS_SOLVER_EXACT,
@@ -229,14 +235,15 @@ static void a_job_goes_through_all_stages(void **state)
 {
     struct job *job = *state;
     const struct json *stages;
+    int64_t analyzed;
 
     if (run(job) != ERR_OK)
         fail_msg("%s", job->err.message);
-    assert_string_equal(job->watcher.stages, "fetch outliers weigh matrix als recommend evaluate publish ");
+    assert_string_equal(job->watcher.stages, "fetch outliers analytics weigh matrix als recommend evaluate publish ");
     assert_true(str_starts_with(job->watcher.als_note, "iteration 3 of 3, loss "));
     stages = json_value_get(job->report, "stages");
-    assert_int_equal(json_value_count(stages), 8);
-    for (size_t i = 1; i < 4; i++) { /* each stage begins with what the one before ended with */
+    assert_int_equal(json_value_count(stages), 9);
+    for (size_t i = 1; i < 5; i++) { /* each stage begins with what the one before ended with */
         int64_t out;
         int64_t in;
 
@@ -246,6 +253,8 @@ static void a_job_goes_through_all_stages(void **state)
         assert_int_equal(in, USERS * 4);
     }
     assert_int_equal(json_value_count(json_value_get(job->report, "loss")), ITERATIONS);
+    assert_true(json_value_get_int64(json_value_get(job->report, "analytics"), "rows", &analyzed));
+    assert_int_equal(analyzed, USERS * 4);
     assert_null(json_value_get(job->report, "error"));
     check_published(job, true);
     assert_int_equal(job->shelf.keys[PUBLISH_HOMEPAGE], USERS + 1);
@@ -256,7 +265,7 @@ static void a_job_goes_through_all_stages(void **state)
 static void a_dump_has_every_file(void **state)
 {
     static const char *const names[] = {"counts.json", "matrix.csv",  "top_overall.json", "als.json",
-                                        "lists.csv",   "similar.csv", "report.json"};
+                                        "lists.csv",   "similar.csv", "report.json",      "analytics.json"};
     struct job *job = *state;
     char folder[] = "/tmp/recfleet-job-XXXXXX";
     char *dir;
@@ -341,6 +350,35 @@ static void removed_baskets_are_warned_of(void **state)
         strstr(json_value_text(json_value_at(json_value_get(job->report, "warnings"), 0)), "1 of the 1 users removed"));
 }
 
+static void an_old_export_is_warned_of(void **state)
+{
+    struct job *job = *state;
+
+    job->params.fetch.now_s += 31 * DAY_S; /* the newest activity is an hour older than NOW */
+    assert_int_equal(run(job), ERR_OK);
+    assert_int_equal(json_value_count(json_value_get(job->report, "warnings")), 1);
+    assert_string_equal(
+        json_value_text(json_value_at(json_value_get(job->report, "warnings"), 0)),
+        "the newest interaction is 31 days old; the parameter now=1767225600 trains as of the hour after it");
+}
+
+static void bad_lines_of_the_source_stand_in_the_stage(void **state)
+{
+    struct job *job = *state;
+    const struct json *stage;
+    int64_t count;
+
+    job->shop.bad_lines = 5;
+    assert_int_equal(run(job), ERR_OK);
+    stage = json_value_at(json_value_get(job->report, "stages"), 0);
+    assert_true(json_value_get_int64(stage, "rows_in", &count));
+    assert_int_equal(count, USERS * 4 + 5);
+    assert_true(json_value_get_int64(json_value_get(stage, "dropped"), "line_time", &count));
+    assert_int_equal(count, 5);
+    assert_string_equal(json_value_get_text(stage, "notes"), "5 lines, 0 of them too old, 10 products");
+    assert_int_equal(json_value_count(json_value_get(json_value_get(job->report, "dropped_samples"), "line_time")), 3);
+}
+
 static void nothing_over_the_thresholds_ends_at_the_matrix(void **state)
 {
     struct job *job = *state;
@@ -348,13 +386,25 @@ static void nothing_over_the_thresholds_ends_at_the_matrix(void **state)
     job->params.matrix.min_user_rows = 5;
     assert_int_equal(run(job), ERR_NO_DATA);
     check_error(job, "matrix", "no_data");
-    assert_int_equal(json_value_count(json_value_get(job->report, "stages")), 4);
+    assert_int_equal(json_value_count(json_value_get(job->report, "stages")), 5);
+}
+
+/* Three users of four products each, of six in all. */
+static void users_of_half_of_all_products_are_nothing_to_train(void **state)
+{
+    struct job *job = *state;
+
+    job->shop.users = 3;
+    assert_int_equal(run(job), ERR_NO_DATA);
+    assert_string_equal(job->err.message, "Each of the 3 users has at least half of the 6 products: there is nothing "
+                                          "to tell one from another by.");
+    check_error(job, "matrix", "no_data");
 }
 
 static void a_job_can_be_stopped_in_each_stage(void **state)
 {
-    static const char *const stages[] = {"fetch", "outliers",  "weigh",    "matrix",
-                                         "als",   "recommend", "evaluate", "publish"};
+    static const char *const stages[] = {"fetch", "outliers",  "analytics", "weigh",  "matrix",
+                                         "als",   "recommend", "evaluate",  "publish"};
     struct job *job = *state;
 
     for (size_t i = 0; i < sizeof stages / sizeof stages[0]; i++) {
@@ -400,7 +450,10 @@ int main(void)
         JOB_TEST(without_interactions_there_is_nothing_to_train),
         JOB_TEST(only_outliers_are_nothing_to_train),
         JOB_TEST(removed_baskets_are_warned_of),
+        JOB_TEST(an_old_export_is_warned_of),
+        JOB_TEST(bad_lines_of_the_source_stand_in_the_stage),
         JOB_TEST(nothing_over_the_thresholds_ends_at_the_matrix),
+        JOB_TEST(users_of_half_of_all_products_are_nothing_to_train),
         JOB_TEST(a_job_can_be_stopped_in_each_stage),
         JOB_TEST(far_less_than_last_time_is_not_published),
     };

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "worker/pipeline/analytics.h"
 #include "worker/pipeline/clean.h"
 #include "worker/pipeline/matrix.h"
 #include "worker/pipeline/outliers.h"
@@ -122,6 +123,19 @@ static enum err_code clean_all(struct interactions *rows, const struct served *s
     return rc == ERR_OK ? clean_duplicates(rows, &counts, &removed, err) : rc;
 }
 
+static enum err_code analyze(const struct interactions *rows, struct err *err)
+{
+    const struct analytics_params params = {.weights = {1, 1, 1, 1, 1}, .decay_days = 25, .session_s = 86400 * 10};
+    struct catalogue nothing;
+    struct json *json;
+    enum err_code rc;
+
+    catalogue_init(&nothing);
+    rc = analytics_run(&json, rows, &nothing, &params, NULL, err);
+    json_value_destroy(json);
+    return rc;
+}
+
 static enum err_code make_matrix(struct interactions *rows, struct err *err)
 {
     const struct outlier_params outlier_params = {.max_per_day = 5, .regular_gaps = true};
@@ -135,6 +149,8 @@ static enum err_code make_matrix(struct interactions *rows, struct err *err)
     enum err_code rc;
 
     rc = outliers_run(&outliers, rows, &outlier_params, err);
+    if (rc == ERR_OK)
+        rc = analyze(rows, err);
     if (rc == ERR_OK)
         rc = weigh_run(&pairs, rows, &weigh_params, err);
     if (rc == ERR_OK)

@@ -166,18 +166,29 @@ static void what_was_published_is_counted(void **state)
 
 static void samples_of_what_was_dropped_are_kept(void **state)
 {
-    static struct clean_counts counts; /* large for a stack */
+    static struct fetch_result fetch; /* large for a stack */
+    struct clean_counts *counts = &fetch.clean;
     struct json *report = new_report();
 
     (void)state;
-    memset(&counts, 0, sizeof counts);
-    counts.dropped[CLEAN_NO_USER] = 5;
+    memset(&fetch, 0, sizeof fetch);
+    counts->dropped[CLEAN_NO_USER] = 5;
     for (size_t i = 0; i < CLEAN_SAMPLES; i++)
-        (void)snprintf(counts.samples[CLEAN_NO_USER][i], CLEAN_SAMPLE_BYTES, "{\"id\":%zu}", i);
-    counts.dropped[CLEAN_DUPLICATE] = 2; /* without samples */
-    report_set_dropped(report, &counts);
+        (void)snprintf(counts->samples[CLEAN_NO_USER][i], CLEAN_SAMPLE_BYTES, "{\"id\":%zu}", i);
+    counts->dropped[CLEAN_DUPLICATE] = 2; /* without samples */
+    source_count_bad(&fetch.source, "line_time", "line %d", 7);
+    fetch.products_malformed = 1;
+    (void)snprintf(fetch.product_samples[0], CLEAN_SAMPLE_BYTES, "{\"id\":\"x\"}");
+    report_set_dropped(report, &fetch);
     check_member(report, "dropped_samples",
-                 "{\"no_user\":[\"{\\\"id\\\":0}\",\"{\\\"id\\\":1}\",\"{\\\"id\\\":2}\"],\"duplicate\":[]}");
+                 "{\"line_time\":[\"line 7\"],\"no_user\":[\"{\\\"id\\\":0}\",\"{\\\"id\\\":1}\",\"{\\\"id\\\":2}\"],"
+                 "\"duplicate\":[],\"product_malformed\":[\"{\\\"id\\\":\\\"x\\\"}\"]}");
+    check_text(report, "\nleft out, the first of each\n"
+                       "  line_time            line 7\n"
+                       "  no_user              {\"id\":0}\n"
+                       "                       {\"id\":1}\n"
+                       "                       {\"id\":2}\n"
+                       "  product_malformed    {\"id\":\"x\"}\n");
     json_value_destroy(report);
 }
 

@@ -110,16 +110,20 @@ static void copy_sample(char *out, const char *text)
     out[length] = '\0';
 }
 
+void clean_print_sample(char *out, const struct json *json)
+{
+    char *text = json_value_print(json, false, 0);
+
+    copy_sample(out, text != NULL ? text : "(no memory to show it)");
+    free(text);
+}
+
 static void drop(struct clean_counts *counts, enum clean_reason reason, const struct json *activity)
 {
     size_t nth = counts->dropped[reason]++;
-    char *text;
 
-    if (nth >= CLEAN_SAMPLES)
-        return;
-    text = json_value_print(activity, false, 0);
-    copy_sample(counts->samples[reason][nth], text != NULL ? text : "(no memory to show it)");
-    free(text);
+    if (nth < CLEAN_SAMPLES)
+        clean_print_sample(counts->samples[reason][nth], activity);
 }
 
 /* false for null, "", what is neither text nor number, and texts with a NUL (they can be no key). A number becomes its

@@ -50,6 +50,9 @@ enum err_code clean_activity(struct interactions *rows, struct clean_counts *cou
 enum err_code clean_duplicates(struct interactions *rows, struct clean_counts *counts, size_t *removed,
                                struct err *err) MUST_CHECK;
 
+/* The activity or product as a text of at most CLEAN_SAMPLE_BYTES - 1 bytes. */
+void clean_print_sample(char *out, const struct json *json);
+
 /* Adds one product of the CMS's JSON {id, stock, status, title}; a malformed one is counted in *malformed. */
 enum err_code clean_product(struct catalogue *catalogue, size_t *malformed, const struct json *product,
                             struct err *err) MUST_CHECK;

@@ -7,6 +7,7 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "worker/pipeline/cache.h"
+#include "worker/pipeline/radix.h"
 
 enum { DAY_S = 86400, OVERLAP_S = 3600, FUTURE_S = 3600 };
 
@@ -73,8 +74,13 @@ static enum err_code take_activity(void *context, enum action asked, const struc
 static enum err_code take_product(void *context, const struct json *product, struct err *err)
 {
     struct intake *intake = context;
+    struct fetch_result *result = intake->result;
+    size_t before = result->products_malformed;
+    enum err_code rc = clean_product(&result->catalogue, &result->products_malformed, product, err);
 
-    return clean_product(&intake->result->catalogue, &intake->result->products_malformed, product, err);
+    if (result->products_malformed > before && before < CLEAN_SAMPLES)
+        clean_print_sample(result->product_samples[before], product);
+    return rc;
 }
 
 static int compare_ids(const void *left, const void *right)
@@ -253,13 +259,68 @@ static enum err_code apply_window(struct fetch_result *result, const struct fetc
     return rc;
 }
 
+static int64_t find_newest(const struct interactions *rows)
+{
+    int64_t newest_s = rows->created[0];
+
+    for (size_t row = 1; row < rows->count; row++)
+        newest_s = rows->created[row] > newest_s ? rows->created[row] : newest_s;
+    return newest_s;
+}
+
+static enum err_code no_interactions(const struct fetch_result *result, const struct fetch_params *params,
+                                     struct err *err)
+{
+    if (result->source.too_old == 0)
+        return ERR_SET(err, ERR_NO_DATA, "Interactions are required.");
+    return ERR_SET(err, ERR_NO_DATA,
+                   "Interactions are required: %zu are older than the window of %d days (INTERACTIONS_WINDOW_DAYS; the "
+                   "parameter window_days=0 takes all, and now=UNIX_SECONDS trains as of another time)",
+                   result->source.too_old, params->window_days);
+}
+
+/* Where there is no catalogue every product met is as good as any. */
+static enum err_code assume_products(struct fetch_result *result, struct err *err)
+{
+    const struct interactions *rows = &result->rows;
+    uint32_t *order = NULL;
+    enum err_code rc = radix_rows(&order, rows->count, err);
+
+    if (rc == ERR_OK)
+        rc = radix_sort(order, rows->product_id, rows->count, err);
+    for (size_t i = 0; rc == ERR_OK && i < rows->count; i++) {
+        int64_t id = rows->product_id[order[i]];
+
+        if (i == 0 || rows->product_id[order[i - 1]] != id)
+            rc = catalogue_add(&result->catalogue, id, 1, true, NULL, err);
+    }
+    free(order);
+    return rc;
+}
+
+static enum err_code fetch_products(struct intake *intake, const struct source *source, const struct progress *progress,
+                                    struct err *err)
+{
+    struct fetch_result *result = intake->result;
+    enum err_code rc = source->products != NULL
+                           ? source->products(source->self, take_product, intake, progress, &result->source, err)
+                           : assume_products(result, err);
+
+    if (rc == ERR_OK)
+        rc = catalogue_sort(&result->catalogue, err);
+    if (rc == ERR_OK && result->catalogue.count == 0)
+        rc = ERR_SET(err, ERR_NO_DATA, "Products are required.");
+    return rc;
+}
+
 static enum err_code fetch_all(struct intake *intake, const struct fetch_params *params, const struct source *source,
                                struct cache *cache, const struct progress *progress, struct err *err)
 {
     struct fetch_result *result = intake->result;
-    struct source_counts product_counts = {0};
     struct stretch stretch = {.whole = progress, .begin = ACTIVITIES_SHARE, .share = 1 - ACTIVITIES_SHARE};
     struct progress part = {.fn = on_stretch, .context = &stretch};
+    size_t pages;
+    size_t lines;
     enum err_code rc = fetch_activities(intake, params, source, cache, progress, err);
 
     if (rc == ERR_OK)
@@ -267,16 +328,16 @@ static enum err_code fetch_all(struct intake *intake, const struct fetch_params 
     if (rc == ERR_OK)
         rc = count_rows(result, err);
     if (rc == ERR_OK && result->rows.count == 0)
-        rc = ERR_SET(err, ERR_NO_DATA, "Interactions are required.");
+        rc = no_interactions(result, params, err);
     if (rc != ERR_OK)
         return rc;
     result->unique_served_ids = count_distinct(intake->served_ids, intake->served_count);
-    rc = source->products(source->self, take_product, intake, &part, &product_counts, err);
-    result->source.retries += product_counts.retries;
-    if (rc == ERR_OK)
-        rc = catalogue_sort(&result->catalogue, err);
-    if (rc == ERR_OK && result->catalogue.count == 0)
-        rc = ERR_SET(err, ERR_NO_DATA, "Products are required.");
+    result->newest_s = find_newest(&result->rows);
+    pages = result->source.pages;
+    lines = result->source.lines;
+    rc = fetch_products(intake, source, &part, err);
+    result->source.pages = pages; /* of activities alone */
+    result->source.lines = lines;
     return rc;
 }
 

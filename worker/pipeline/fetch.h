@@ -22,13 +22,15 @@ struct fetch_result {
     struct catalogue catalogue;
     struct clean_counts clean;
     struct source_counts source;
+    int64_t newest_s; /* of the rows; 0: there are none */
     size_t unique_served_ids;
     size_t rows_dropped_as_duplicates;
     size_t rows_lost_by_id_alone; /* rows that removing duplicates by activity id alone would lose */
     size_t rows_after_dedup[ACTION_COUNT];
     size_t rows_from_cache;
     size_t products_malformed;
-    char warnings[4][256]; /* "the cache was corrupt and set aside as …"; "" ends */
+    char product_samples[CLEAN_SAMPLES][CLEAN_SAMPLE_BYTES]; /* the first of them */
+    char warnings[4][256];                                   /* "the cache was corrupt and set aside as …"; "" ends */
 };
 
 /* *result goes to fetch_result_fini also after a failure. ERR_NO_DATA "Interactions are required." / "Products are

@@ -53,18 +53,26 @@ static void add_dropped(struct report_stage *stage, const char *reason, size_t c
 static void report_fetch(struct run *run, struct report_stage *stage)
 {
     const struct fetch_result *fetch = &run->fetch;
+    const struct source_counts *source = &fetch->source;
 
-    stage->rows_in = fetch->clean.served + fetch->rows_from_cache;
+    stage->rows_in = fetch->clean.served + fetch->rows_from_cache + source_bad_total(source);
     stage->rows_out = fetch->rows.count;
+    for (size_t i = 0; i < SOURCE_BAD_REASONS && source->bad[i].reason != NULL; i++)
+        add_dropped(stage, source->bad[i].reason, source->bad[i].count);
     for (unsigned reason = 0; reason < CLEAN_REASON_COUNT; reason++)
         add_dropped(stage, clean_reason_name((enum clean_reason)reason), fetch->clean.dropped[reason]);
     if (fetch->clean.dropped[CLEAN_DUPLICATE] == 0)
         add_dropped(stage, clean_reason_name(CLEAN_DUPLICATE), fetch->rows_dropped_as_duplicates);
-    (void)snprintf(stage->notes, sizeof stage->notes, "%zu pages, %zu rows from the cache, %zu products",
-                   fetch->source.pages, fetch->rows_from_cache, fetch->catalogue.count);
-    report_set_dropped(run->report, &fetch->clean);
+    if (source->lines > 0)
+        (void)snprintf(stage->notes, sizeof stage->notes, "%zu lines, %zu of them too old, %zu products", source->lines,
+                       source->too_old, fetch->catalogue.count);
+    else
+        (void)snprintf(stage->notes, sizeof stage->notes, "%zu pages, %zu rows from the cache, %zu products",
+                       source->pages, fetch->rows_from_cache, fetch->catalogue.count);
+    report_set_dropped(run->report, fetch);
     for (size_t i = 0; i < sizeof fetch->warnings / sizeof fetch->warnings[0] && fetch->warnings[i][0] != '\0'; i++)
         report_add_warning(run->report, "%s", fetch->warnings[i]);
+    report_warn_of_age(run->report, fetch->newest_s, run->params->fetch.now_s);
     if (fetch->products_malformed > 0)
         report_add_warning(run->report, "%zu products of the catalogue are malformed and left out",
                            fetch->products_malformed);
@@ -117,6 +125,27 @@ static enum err_code run_outliers(struct run *run, struct report_stage *stage, s
         rc = ERR_SET(err, ERR_NO_DATA, "No interactions are left: all %zu users were removed as outliers.",
                      outliers.removed_count);
     outlier_result_fini(&outliers);
+    return rc;
+}
+
+/* What fails here is no reason not to train. */
+static enum err_code run_analytics(struct run *run, struct report_stage *stage, struct err *err)
+{
+    const char *dump_dir = run->params->dump_dir;
+    struct json *json;
+    enum err_code rc = analytics_run(&json, &run->fetch.rows, &run->fetch.catalogue, &run->params->analytics,
+                                     &run->inputs->progress, err);
+
+    stage->rows_in = stage->rows_out = run->fetch.rows.count;
+    if (rc == ERR_CANCELLED)
+        return rc;
+    if (rc != ERR_OK) {
+        report_add_warning(run->report, "there are no analytics: %s", err->message);
+        return ERR_OK;
+    }
+    if (dump_dir != NULL)
+        rc = dump_json(dump_dir, "analytics.json", json, err);
+    (void)json_value_set(run->report, "analytics", json);
     return rc;
 }
 
@@ -187,6 +216,11 @@ static enum err_code run_matrix(struct run *run, struct report_stage *stage, str
     interactions_fini(&run->fetch.rows);
     report_set_matrix(run->report, &run->matrix);
     rc = counts_add_matrix(run->counts, &run->matrix, &run->fetch.catalogue, err);
+    if (rc == ERR_OK && !matrix_has_values(&run->matrix))
+        rc = ERR_SET(err, ERR_NO_DATA,
+                     "Each of the %zu users has at least half of the %zu products: there is nothing "
+                     "to tell one from another by.",
+                     run->matrix.users, run->matrix.products);
     return rc == ERR_OK && dump_dir != NULL ? dump_matrix(dump_dir, &run->matrix, err) : rc;
 }
 
@@ -385,8 +419,9 @@ static enum err_code run_stages(struct run *run, struct err *err)
         const char *name;
         stage_fn fn;
     } stages[] = {
-        {"fetch", run_fetch}, {"outliers", run_outliers},   {"weigh", run_weigh},       {"matrix", run_matrix},
-        {"als", run_als},     {"recommend", run_recommend}, {"evaluate", run_evaluate}, {"publish", run_publish},
+        {"fetch", run_fetch},         {"outliers", run_outliers}, {"analytics", run_analytics},
+        {"weigh", run_weigh},         {"matrix", run_matrix},     {"als", run_als},
+        {"recommend", run_recommend}, {"evaluate", run_evaluate}, {"publish", run_publish},
     };
     enum err_code rc = ERR_OK;
 

@@ -1,7 +1,7 @@
 /*
- * The job homepage_and_similar_products as a chain of stages: fetch, outliers, weigh, matrix, als, recommend, evaluate,
- * publish, report. It knows neither processes nor Redis: what it reads and writes comes as a source, a cache and a
- * sink.
+ * The job homepage_and_similar_products as a chain of stages: fetch, outliers, analytics, weigh, matrix, als,
+ * recommend, evaluate, publish, report. It knows neither processes nor Redis: what it reads and writes comes as a
+ * source, a cache and a sink.
  */
 #ifndef WORKER_PIPELINE_HOMEPAGE_JOB_H
 #define WORKER_PIPELINE_HOMEPAGE_JOB_H
@@ -10,6 +10,7 @@
 
 #include "common/net/json_value.h"
 #include "worker/als/als.h"
+#include "worker/pipeline/analytics.h"
 #include "worker/pipeline/evaluation.h"
 #include "worker/pipeline/fetch.h"
 #include "worker/pipeline/matrix.h"
@@ -21,6 +22,7 @@
 struct homepage_params {
     struct fetch_params fetch;
     struct outlier_params outliers;
+    struct analytics_params analytics;
     struct weigh_params weigh;
     struct matrix_params matrix;
     struct als_params als;
@@ -45,7 +47,7 @@ struct homepage_inputs {
 
 /*
  * *report (the caller's; made even when the run fails, with what was known by then): stages [{name, seconds, rows_in,
- * rows_out, dropped {reason: n}, notes}], counts, matrix, loss, metrics, published, samples, warnings,
+ * rows_out, dropped {reason: n}, notes}], counts, analytics, matrix, loss, metrics, published, samples, warnings,
  * text.
  */
 enum err_code homepage_job_run(struct json **report, const struct homepage_params *params,

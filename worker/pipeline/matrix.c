@@ -188,3 +188,12 @@ void matrix_fini(struct matrix *matrix)
     csr_fini(&matrix->values);
     *matrix = (struct matrix){0};
 }
+
+bool matrix_has_values(const struct matrix *matrix)
+{
+    for (size_t i = 0; i < matrix->pairs; i++) {
+        if (matrix->bm25[i] > 0)
+            return true;
+    }
+    return false;
+}

@@ -5,6 +5,7 @@
 #ifndef WORKER_PIPELINE_MATRIX_H
 #define WORKER_PIPELINE_MATRIX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,9 @@ struct matrix {
 /* ERR_NO_DATA says which threshold took what when nothing is left. */
 enum err_code matrix_build(struct matrix *out, const struct pairs *pairs, const struct matrix_params *params,
                            struct err *err) MUST_CHECK;
+/* Whether any value is over 0: BM25 gives users who have half of all products, or more, none. */
+bool matrix_has_values(const struct matrix *matrix);
+
 void matrix_fini(struct matrix *matrix);
 
 #endif

@@ -9,7 +9,10 @@
 #include "common/base/mem.h"
 #include "worker/pipeline/report_text.h"
 
-enum { WARNING_BYTES = 512 };
+enum { WARNING_BYTES = 512, DAY_S = 86400, HOUR_S = 3600, OLD_DAYS = 30 };
+
+_Static_assert((int)SOURCE_BAD_SAMPLES == (int)CLEAN_SAMPLES && (int)SOURCE_BAD_SAMPLE_BYTES == (int)CLEAN_SAMPLE_BYTES,
+               "samples of lines and of activities are shown alike");
 
 static void put_count(struct json *object, const char *key, size_t value)
 {
@@ -64,6 +67,16 @@ void report_add_warning(struct json *report, const char *format, ...)
     (void)json_value_append(json_value_get_mutable(report, "warnings"), json_value_new_text(text));
 }
 
+void report_warn_of_age(struct json *report, int64_t newest_s, int64_t now_s)
+{
+    if (newest_s > 0 && newest_s < now_s - (int64_t)OLD_DAYS * DAY_S)
+        report_add_warning(
+            report,
+            "the newest interaction is %lld days old; the parameter now=%lld trains as of the hour after "
+            "it",
+            (long long)((now_s - newest_s) / DAY_S), (long long)newest_s + HOUR_S);
+}
+
 void report_add_loss(struct json *report, double loss)
 {
     (void)json_value_append(json_value_get_mutable(report, "loss"), json_value_new_real(loss));
@@ -77,22 +90,33 @@ void report_set_counts(struct json *report, const struct json *counts)
     (void)json_value_set(report, "counts", copy);
 }
 
-void report_set_dropped(struct json *report, const struct clean_counts *counts)
+/* samples[CLEAN_SAMPLES], as many as there are. */
+static void put_samples(struct json *object, const char *reason, size_t count,
+                        const char (*samples)[CLEAN_SAMPLE_BYTES])
 {
-    struct json *samples = json_value_new_object();
+    struct json *texts;
 
-    for (unsigned reason = 0; reason < CLEAN_REASON_COUNT; reason++) {
-        struct json *texts;
+    if (count == 0)
+        return;
+    texts = json_value_new_array();
+    for (size_t i = 0; i < CLEAN_SAMPLES && i < count && samples[i][0] != '\0'; i++)
+        (void)json_value_append(texts, json_value_new_text(samples[i]));
+    (void)json_value_set(object, reason, texts);
+}
 
-        if (counts->dropped[reason] == 0)
-            continue;
-        texts = json_value_new_array();
-        for (size_t i = 0; i < CLEAN_SAMPLES && i < counts->dropped[reason] && counts->samples[reason][i][0] != '\0';
-             i++)
-            (void)json_value_append(texts, json_value_new_text(counts->samples[reason][i]));
-        (void)json_value_set(samples, clean_reason_name((enum clean_reason)reason), texts);
-    }
-    (void)json_value_set(report, "dropped_samples", samples);
+void report_set_dropped(struct json *report, const struct fetch_result *fetch)
+{
+    const struct clean_counts *clean = &fetch->clean;
+    const struct source_bad *bad = fetch->source.bad;
+    struct json *object = json_value_new_object();
+
+    for (size_t i = 0; i < SOURCE_BAD_REASONS && bad[i].reason != NULL; i++)
+        put_samples(object, bad[i].reason, bad[i].count, bad[i].samples);
+    for (unsigned reason = 0; reason < CLEAN_REASON_COUNT; reason++)
+        put_samples(object, clean_reason_name((enum clean_reason)reason), clean->dropped[reason],
+                    clean->samples[reason]);
+    put_samples(object, "product_malformed", fetch->products_malformed, fetch->product_samples);
+    (void)json_value_set(report, "dropped_samples", object);
 }
 
 static struct json *outlier_entry(const struct outlier_user *removed, const struct id_table *users)

@@ -13,8 +13,8 @@
 #include "common/base/err.h"
 #include "common/net/json_value.h"
 #include "worker/als/als.h"
-#include "worker/pipeline/clean.h"
 #include "worker/pipeline/evaluation.h"
+#include "worker/pipeline/fetch.h"
 #include "worker/pipeline/matrix.h"
 #include "worker/pipeline/outliers.h"
 #include "worker/pipeline/publish.h"
@@ -35,13 +35,16 @@ struct report_stage {
 
 void report_add_stage(struct json *report, struct report_stage *stage);
 void report_add_warning(struct json *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Where what was trained on is old: an export of last year, or a shop whose activities no longer come. newest_s 0:
+ * there is nothing. */
+void report_warn_of_age(struct json *report, int64_t newest_s, int64_t now_s);
 void report_add_loss(struct json *report, double loss);
 
 /* "counts": without the users removed, which may be thousands */
 void report_set_counts(struct json *report, const struct json *counts);
 
-/* "dropped_samples": {reason: [the first activities as text]} */
-void report_set_dropped(struct json *report, const struct clean_counts *counts);
+/* "dropped_samples": {reason: [the first of it as texts]} of lines, activities and products */
+void report_set_dropped(struct json *report, const struct fetch_result *fetch);
 
 /* "outliers": {users, rows, by_rows_only, by_rule {rule: users}, top [{user_uid, rule, rows, last [{created, action,
  * product_id}]}]}, the top ten by rows */

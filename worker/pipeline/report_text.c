@@ -261,6 +261,27 @@ static void append_samples(struct str *out, const struct json *samples)
     }
 }
 
+static bool append_samples_of(void *context, const char *key, const struct json *samples)
+{
+    struct str *out = context;
+
+    for (size_t i = 0; i < json_value_count(samples); i++)
+        str_append_format(out, "  %-20s %s\n", i == 0 ? key : "", json_value_text(json_value_at(samples, i)));
+    return true;
+}
+
+static void append_dropped(struct str *out, const struct json *samples)
+{
+    size_t before = out->length;
+    size_t head;
+
+    str_append_text(out, "\nleft out, the first of each\n");
+    head = out->length;
+    json_value_each(samples, append_samples_of, out);
+    if (out->length == head && !out->failed)
+        out->text[out->length = before] = '\0';
+}
+
 static void append_warnings(struct str *out, const struct json *warnings)
 {
     if (json_value_count(warnings) > 0)
@@ -280,6 +301,7 @@ char *report_text_make(const struct json *report)
     append_metrics(&out, json_value_get(report, "metrics"));
     append_published(&out, report);
     append_outliers(&out, json_value_get(report, "outliers"));
+    append_dropped(&out, json_value_get(report, "dropped_samples"));
     append_warnings(&out, json_value_get(report, "warnings"));
     append_samples(&out, json_value_get(report, "samples"));
     return str_take(&out);
