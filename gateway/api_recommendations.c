@@ -14,10 +14,12 @@ struct look {
     enum job_target_kind kind;
 };
 
-static const struct {
+struct words {
     const char *kind;
     const char *whose;
-} words[JOB_TARGET_COUNT] = {
+};
+
+static const struct words words[JOB_TARGET_COUNT] = {
     [JOB_TARGET_HOMEPAGE] = {"homepage", "user"},
     [JOB_TARGET_SIMILAR] = {"similar", "product"},
     [JOB_TARGET_CROSS_SELL] = {"cross-sell", "product"},

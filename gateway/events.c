@@ -113,6 +113,11 @@ void events_unsubscribe(struct events *events, struct events_subscriber *subscri
     events->count--;
 }
 
+uint64_t events_reconnects(const struct events *events)
+{
+    return redis_async_reconnects(events->redis);
+}
+
 size_t events_count(const struct events *events)
 {
     return events->count;

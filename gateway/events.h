@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <uv.h>
 
 #include "common/job/job_queue_control.h"
@@ -46,6 +47,9 @@ void events_subscribe(struct events *events, struct events_subscriber *subscribe
 void events_unsubscribe(struct events *events, struct events_subscriber *subscriber); /* idempotent */
 
 size_t events_count(const struct events *events);
+
+/* How often its connection was made anew. */
+uint64_t events_reconnects(const struct events *events);
 
 /* Whether events come at once now; else they come later, or a call to look does. */
 bool events_are_followed(const struct events *events);

@@ -10,6 +10,7 @@
 #include "common/net/metrics_listener.h"
 #include "common/net/metrics_process.h"
 #include "gateway/api_events.h"
+#include "gateway/events.h"
 #include "gateway/gateway_metrics_families.h"
 #include "gateway/queue_client.h"
 #include "gateway/rate_limit.h"
@@ -209,7 +210,8 @@ static void set_own(struct gateway_metrics *metrics)
     metrics_set(families->streams, (double)api_events_count(services->event_streams), NULL);
     metrics_set(families->waiters, (double)waiters_count(services->waiters), NULL);
     metrics_set(families->queue_up, queue_client_is_ready(services->queue) ? 1 : 0, NULL);
-    metrics_set(families->reconnects, (double)queue_client_reconnects(services->queue), NULL);
+    metrics_set(families->reconnects,
+                (double)(queue_client_reconnects(services->queue) + events_reconnects(services->events)), NULL);
     store_client_each_count(services->store, set_store_call, families);
 }
 

@@ -59,14 +59,6 @@ static int64_t fence_of(const struct submission *submission)
     return fence;
 }
 
-/* The store's document follows, unless a run has written it since. Takes the changes; NULL: out of memory, and the next
- * round of upkeep sees to it. */
-static void follow(struct submission *submission, struct json *changes)
-{
-    if (changes != NULL)
-        store_client_update(submission->services->store, submission->id, fence_of(submission), changes);
-}
-
 /* The queue has it: the document says so too, in ours at once and in the store's behind the answer. */
 static void note_queued(struct submission *submission)
 {
@@ -86,25 +78,36 @@ static void note_queued(struct submission *submission)
         store_client_note(submission->services->store, submission->id, fence_of(submission), changes);
 }
 
-/* The queue has refused it. A resumed one was promised to somebody, so its document stays and says what became of it;
- * after a failure it stays as it is, for the next try. A retried one is its caller's to put back. */
-static void drop_document(struct submission *submission, const struct err *err)
+static void on_superseded(void *context, struct store_result *result)
 {
-    struct json *changes;
+    struct submission *submission = context;
 
-    if (submission->origin == ORIGIN_NEW)
-        store_client_delete_accepted(submission->services->store, submission->id);
-    if (submission->origin != ORIGIN_RESUMED || err != NULL)
-        return;
-    changes = json_value_new_object();
+    if (result->code == ERR_OK && result->applied) /* else another gateway was first, and told it */
+        queue_client_tell(submission->services->queue, json_value_get_text(submission->document, "queue"),
+                          submission->id, JOB_SUPERSEDED);
+    if (result->code == ERR_OK)
+        answer(submission, SUBMISSION_DUPLICATE, submission->known_id, NULL);
+    else
+        answer(submission, SUBMISSION_FAILED, "", &result->err);
+}
+
+/* Another has taken the place of a job that was promised to somebody: its document stays, and says so. It is answered
+ * when that is written, so that nobody resumes it meanwhile. */
+static void supersede(struct submission *submission, const char *other)
+{
+    struct json *changes = json_value_new_object();
+    struct err err;
+
+    (void)snprintf(submission->known_id, sizeof submission->known_id, "%s", other);
     if (changes == NULL || !json_value_set_text(changes, "state", job_state_name(JOB_SUPERSEDED)) ||
         !job_document_set_time(changes, "finished_at", clock_unix_ms(&submission->services->clock))) {
         json_value_destroy(changes);
-        changes = NULL;
+        (void)ERR_SET(&err, ERR_NO_MEMORY, "no memory to end job %s", submission->id);
+        answer(submission, SUBMISSION_FAILED, "", &err);
+    } else if (store_client_change(submission->services->store, submission->id, fence_of(submission), changes,
+                                   on_superseded, submission, &err) != ERR_OK) {
+        answer(submission, SUBMISSION_FAILED, "", &err);
     }
-    follow(submission, changes);
-    queue_client_tell(submission->services->queue, json_value_get_text(submission->document, "queue"), submission->id,
-                      JOB_SUPERSEDED);
 }
 
 static void on_enqueued(void *context, enum job_queue_enqueued outcome, const char *id, const struct err *err)
@@ -126,7 +129,12 @@ static void on_enqueued(void *context, enum job_queue_enqueued outcome, const ch
         answer(submission, SUBMISSION_ACCEPTED, submission->id, NULL);
         return;
     }
-    drop_document(submission, err);
+    if (err == NULL && submission->origin == ORIGIN_RESUMED) {
+        supersede(submission, id);
+        return;
+    }
+    if (submission->origin == ORIGIN_NEW) /* what was there before is its caller's to put back, or for the next try */
+        store_client_delete_accepted(submission->services->store, submission->id);
     if (err != NULL)
         answer(submission, SUBMISSION_FAILED, "", err);
     else if (outcome == JOB_QUEUE_REPLAY)

@@ -67,15 +67,23 @@ static void change(struct settling *settling, struct json *changes, const char *
     store_client_update(settling->upkeep->services->store, id_of(settling), fence, changes);
 }
 
-static void end_document(struct settling *settling, struct json *changes, enum job_state state)
+/* Adds the end to the changes, which are taken and given back; NULL when out of memory. */
+static struct json *make_end(const struct settling *settling, struct json *changes, enum job_state state)
 {
     int64_t now_ms = clock_unix_ms(&settling->upkeep->services->clock);
 
     if (changes != NULL && json_value_set_text(changes, "state", job_state_name(state)) &&
         job_document_set_time(changes, "finished_at", now_ms))
+        return changes;
+    json_value_destroy(changes);
+    return NULL;
+}
+
+static void end_document(struct settling *settling, struct json *changes, enum job_state state)
+{
+    changes = make_end(settling, changes, state);
+    if (changes != NULL) /* else for want of memory: the next round */
         change(settling, changes, job_state_name(state));
-    else
-        json_value_destroy(changes); /* no memory: the next round */
 }
 
 /* What the HASH says, as changes of the document; NULL when out of memory. */
@@ -160,16 +168,35 @@ static void cancel(struct settling *settling)
 
 /* Which of them it is */
 
+static void on_lost_cancelled(void *context, struct store_result *result)
+{
+    struct settling *settling = context;
+
+    if (result->code != ERR_OK) {
+        upkeep_log_failure("job.cancel_failed", &result->err);
+    } else if (result->applied) { /* else another gateway was first, and told it */
+        log_info("job.settled", log_text("job", id_of(settling)), log_text("state", job_state_name(JOB_CANCELLED)));
+        queue_client_tell(settling->upkeep->services->queue, json_value_get_text(settling->document, "queue"),
+                          id_of(settling), JOB_CANCELLED);
+    }
+    settling_destroy(settling);
+}
+
+/* The queue has no such job: it is enqueued again, or ends. */
 static void settle_lost(struct settling *settling)
 {
+    struct json *changes;
+    struct err err;
+
     if (!is_cancel_asked(settling)) {
         resume(settling);
         return;
     }
-    end_document(settling, json_value_new_object(), JOB_CANCELLED);
-    queue_client_tell(settling->upkeep->services->queue, json_value_get_text(settling->document, "queue"),
-                      id_of(settling), JOB_CANCELLED);
-    settling_destroy(settling);
+    changes = make_end(settling, json_value_new_object(), JOB_CANCELLED);
+    if (changes == NULL ||
+        store_client_change(settling->upkeep->services->store, id_of(settling), document_int(settling, "fence"),
+                            changes, on_lost_cancelled, settling, &err) != ERR_OK)
+        settling_destroy(settling); /* the next round */
 }
 
 /* The HASH of a live job, of the same generation. */

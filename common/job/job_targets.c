@@ -8,13 +8,15 @@
 
 enum { YEAR_S = 366 * 86400 };
 
-static const struct {
+struct kind {
     const char *name;
     const char *url;
     const char *prefix;
     const char *default_prefix;
     int default_db;
-} kinds[JOB_TARGET_COUNT] = {
+};
+
+static const struct kind kinds[JOB_TARGET_COUNT] = {
     [JOB_TARGET_HOMEPAGE] = {"homepage", "HOMEPAGE_REDIS_URL", "HOMEPAGE_KEY_PREFIX", "", 1},
     [JOB_TARGET_SIMILAR] = {"similar", "SIMILAR_REDIS_URL", "SIMILAR_KEY_PREFIX", "similar:", 2},
     [JOB_TARGET_CROSS_SELL] = {"cross-sell", "CROSS_SELL_REDIS_URL", "CROSS_SELL_KEY_PREFIX", "", 3},
