@@ -79,6 +79,8 @@ def measure_iterations(bench, case, data, factors, threads):
     missing = bench.peer.missing
     yield row(case, "iteration", "s", median([step["seconds"] for run in ours for step in run["iterations"]]),
               [seconds for run in theirs for seconds in run["iterations"]], missing)
+    yield row(case, "iteration, CPU", "s", median([step["cpu_seconds"] for run in ours for step in run["iterations"][1:]]),
+              [seconds for run in theirs for seconds in run["cpu_seconds"]], missing, note="of all threads")
     yield row(case, "top-18 lists", "s", median([run["list_seconds"] for run in ours]),
               [run["list_seconds"] for run in theirs], missing)
     yield row(case, "peak memory", "MiB", median([run["peak_mib"] for run in ours]),
