@@ -208,14 +208,19 @@ static void a_cms_that_fails_for_good_is_named(void **state)
 static void wrong_settings_are_all_told_at_once(void **state)
 {
     struct worker_fixture *fixture = *state;
-    static const char *const wrong[] = {"API_URL=ftp://shop", "CACHE_URL=azure:", "ALS_FACTORS=many",
-                                        "INTERACTION_WEIGHTS=purchase=1,sing=2", NULL};
+    static const char *const wrong[] = {"API_URL=ftp://shop",
+                                        "CACHE_URL=azure:",
+                                        "ALS_FACTORS=many",
+                                        "TIMEZONE=Mars/Olympus",
+                                        "INTERACTION_WEIGHTS=purchase=1,sing=2",
+                                        NULL};
     char *output = NULL;
 
     assert_int_equal(run_dry(fixture, wrong, &output), 78);
     assert_holds(output, "API_URL: ");
     assert_holds(output, "CACHE_URL: a cache in Azure storage is not built yet");
     assert_holds(output, "ALS_FACTORS: \"many\"");
+    assert_holds(output, "TIMEZONE: this machine knows no zone \"Mars/Olympus\"");
     assert_holds(output, "\"sing\" is no action");
     free(output);
 }

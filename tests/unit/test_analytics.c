@@ -165,6 +165,21 @@ static void another_zone_moves_rows_to_other_hours_days_and_months(void **state)
     check(scene, "by_hour", "[0,0,2,1,0,0,0,0,0,0,1,2,1,1,0,0,0,0,0,0,0,0,0,1]");
 }
 
+/* 4096 quarters of an hour: what is kept of one time lies where that of the other would. */
+static void each_time_has_its_own_offset(void **state)
+{
+    struct scene *scene = *state;
+
+    add(scene, "ann", ACTION_PURCHASE, 1, FRIDAY);
+    add(scene, "ann", ACTION_PURCHASE, 1, FRIDAY + 4096 * 900); /* 16 hours and 42 days later */
+    add(scene, "ann", ACTION_PURCHASE, 1, FRIDAY);
+    scene->params.offset_s = changing;
+    run(scene);
+    check(scene, "by_hour", "[2,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1,0,0,0,0,0,0]");
+    check(scene, "by_weekday",
+          "{\"monday\":0,\"tuesday\":0,\"wednesday\":0,\"thursday\":0,\"friday\":3,\"saturday\":0,\"sunday\":0}");
+}
+
 static void months_without_rows_between_others_are_there(void **state)
 {
     struct scene *scene = *state;
@@ -406,6 +421,7 @@ int main(void)
         TEST(rows_are_counted_by_action_user_and_product),
         TEST(hours_weekdays_and_months_are_those_of_the_zone),
         TEST(another_zone_moves_rows_to_other_hours_days_and_months),
+        TEST(each_time_has_its_own_offset),
         TEST(months_without_rows_between_others_are_there),
         TEST(the_funnel_counts_users),
         TEST(rows_are_counted_by_user_and_day),
