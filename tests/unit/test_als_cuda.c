@@ -274,8 +274,7 @@ static void cg_leaves_a_solved_row_alone(void **state)
         assert_true(fixture->x[i] == 0);
 }
 
-/* More rows than a panel of the Gram matrix has. */
-enum { USERS = 1100, ITEMS = 60, FACTORS = 20, ITERATIONS = 3 };
+enum { USERS = 60, ITEMS = 40, FACTORS = 20, ITERATIONS = 3, LONG = 1030 };
 
 static const struct als_params usual = {.solver = ALS_SOLVER_EXACT,
                                         .backend = ALS_BACKEND_CUDA,
@@ -323,7 +322,7 @@ static void every_solver_trains_as_the_cpu_does(void **state)
 
     (void)state;
     need_device();
-    als_reference_random(&values, USERS, ITEMS, 0.12, 5);
+    als_reference_random(&values, USERS, ITEMS, 0.2, 5);
     for (size_t i = 0; i < 3; i++) {
         struct als_params params = usual;
         double difference;
@@ -336,6 +335,22 @@ static void every_solver_trains_as_the_cpu_does(void **state)
     csr_fini(&values);
 }
 
+/* A Gram matrix of more rows than a panel of its sum has, and a loss of more than one round of blocks. */
+static void a_long_side_is_summed_up(void **state)
+{
+    struct als_params params = usual;
+    struct csr values;
+
+    (void)state;
+    need_device();
+    als_reference_random(&values, LONG, 4, 0.25, 5);
+    params.factors = 2;
+    params.solver = ALS_SOLVER_CG;
+    params.cg_steps = 1;
+    assert_true(compare_trainings(&values, &params) < 2e-3);
+    csr_fini(&values);
+}
+
 static void lower_precision_trains_nearly_as_well(void **state)
 {
     static const enum als_precision precisions[] = {ALS_PRECISION_TF32, ALS_PRECISION_FP16};
@@ -343,7 +358,7 @@ static void lower_precision_trains_nearly_as_well(void **state)
 
     (void)state;
     need_device();
-    als_reference_random(&values, 150, ITEMS, 0.12, 5);
+    als_reference_random(&values, USERS, ITEMS, 0.2, 5);
     for (size_t i = 0; i < 2; i++) {
         struct als_params params = usual;
         double difference;
@@ -387,10 +402,10 @@ static void the_same_seed_gives_the_same_bytes(void **state)
 
     (void)state;
     need_device();
-    als_reference_random(&values, 150, ITEMS, 0.12, 5);
+    als_reference_random(&values, USERS, ITEMS, 0.2, 5);
     train(&first, &values, &usual, NULL);
     train(&second, &values, &usual, NULL);
-    assert_memory_equal(first.x, second.x, 150 * FACTORS * sizeof *first.x);
+    assert_memory_equal(first.x, second.x, USERS * FACTORS * sizeof *first.x);
     assert_memory_equal(first.y, second.y, ITEMS * FACTORS * sizeof *first.y);
     als_model_fini(&first);
     als_model_fini(&second);
@@ -460,7 +475,7 @@ static void make_lists_fixture(struct lists_fixture *fixture)
         if (item % 7 != 0)
             fixture->candidates[fixture->candidate_count++] = item;
     }
-    als_reference_random(&fixture->known, LIST_USERS, LIST_ITEMS, 0.2, 3);
+    als_reference_random(&fixture->known, LIST_USERS, LIST_ITEMS, 0.05, 3);
 }
 
 static void lists_fixture_fini(struct lists_fixture *fixture)
@@ -501,13 +516,13 @@ static void lists_are_those_of_the_cpu(void **state)
     (void)state;
     need_device();
     make_lists_fixture(&fixture);
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < 3; i++) {
         struct als_lists on_cpu;
         struct als_lists on_device;
 
-        fixture.candidate_count = candidate_counts[i / 2];
-        make_top(&on_cpu, &fixture, ALS_BACKEND_CPU, N, i % 2 == 1);
-        make_top(&on_device, &fixture, ALS_BACKEND_CUDA, N, i % 2 == 1);
+        fixture.candidate_count = candidate_counts[i];
+        make_top(&on_cpu, &fixture, ALS_BACKEND_CPU, N, i % 2 == 0);
+        make_top(&on_device, &fixture, ALS_BACKEND_CUDA, N, i % 2 == 0);
         check_same_lists(&on_cpu, &on_device);
         als_lists_fini(&on_cpu);
         als_lists_fini(&on_device);
@@ -580,6 +595,7 @@ int main(int argc, char **argv)
         TEST(cg_takes_the_reference_steps),
         TEST(cg_leaves_a_solved_row_alone),
         cmocka_unit_test(every_solver_trains_as_the_cpu_does),
+        cmocka_unit_test(a_long_side_is_summed_up),
         cmocka_unit_test(lower_precision_trains_nearly_as_well),
         cmocka_unit_test(a_matrix_without_entries_gives_a_model_of_zeros),
         cmocka_unit_test(the_same_seed_gives_the_same_bytes),

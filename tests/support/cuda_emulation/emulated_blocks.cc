@@ -32,11 +32,11 @@ struct fiber {
     jmp_buf place;
     bool has_begun;
     void *fake_stack;
-    alignas(64) unsigned char stack[STACK_BYTES];
+    alignas(16) unsigned char stack[STACK_BYTES];
 };
 
 struct machine {
-    struct fiber *fibers;
+    struct fiber *fibers; /* from the first launch on: they go from kernel to kernel */
     enum state states[MOST_THREADS];
     unsigned exchanges[MOST_THREADS]; /* by its parity the slot: no lane can be two exchanges ahead of another */
     uint64_t slots[MOST_THREADS][2];
@@ -197,8 +197,6 @@ unsigned __ballot_sync(unsigned, bool value)
 
 cudaError_t cuda_emulation_launch(const cudaLaunchConfig_t *config, void (*run)(void *), void *context)
 {
-    struct fiber *fibers;
-
     cuda_emulation_get()->launches++;
     if (!cuda_emulation_is_there())
         return cudaErrorIllegalAddress;
@@ -206,14 +204,12 @@ cudaError_t cuda_emulation_launch(const cudaLaunchConfig_t *config, void (*run)(
         config->gridDim.x > INT32_MAX || config->gridDim.y == 0 || config->gridDim.y > 65535 ||
         config->dynamicSmemBytes > sizeof shared_memory)
         return cudaErrorInvalidConfiguration;
-    fibers = static_cast<struct fiber *>(aligned_alloc(64, MOST_THREADS * sizeof(struct fiber)));
-    if (fibers == nullptr)
+    if (machine.fibers == nullptr)
+        machine.fibers = static_cast<struct fiber *>(calloc(MOST_THREADS, sizeof(struct fiber)));
+    if (machine.fibers == nullptr)
         return cudaErrorMemoryAllocation;
-    for (unsigned i = 0; i < MOST_THREADS; i++)
-        fibers[i].has_begun = false;
-    machine = {};
-    machine.fibers = fibers;
     machine.threads = config->blockDim.x;
+    machine.phase = 0;
     machine.run = run;
     machine.context = context;
     blockDim = config->blockDim;
@@ -227,6 +223,5 @@ cudaError_t cuda_emulation_launch(const cudaLaunchConfig_t *config, void (*run)(
         }
     }
     ASAN_UNPOISON_MEMORY_REGION(shared_memory, sizeof shared_memory);
-    free(fibers);
     return cudaSuccess;
 }
