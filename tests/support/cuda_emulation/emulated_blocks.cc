@@ -6,20 +6,14 @@
 
 #include "cuda_runtime.h"
 
-#ifdef __SANITIZE_ADDRESS__
-#define FIBERS_ARE_ANNOTATED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define FIBERS_ARE_ANNOTATED 1
-#endif
-#endif
+/* Built without sanitizers, whose part in each switch of stacks would be most of the time; they are told of it. */
 #ifdef FIBERS_ARE_ANNOTATED
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #else
-#define ASAN_POISON_MEMORY_REGION(memory, size) ((void)(memory), (void)(size))
-#define ASAN_UNPOISON_MEMORY_REGION(memory, size) ((void)(memory), (void)(size))
-#define __sanitizer_start_switch_fiber(save, bottom, size) ((void)(save), (void)(bottom), (void)(size))
+#define ASAN_POISON_MEMORY_REGION(memory, size)             ((void)(memory), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(memory, size)           ((void)(memory), (void)(size))
+#define __sanitizer_start_switch_fiber(save, bottom, size)  ((void)(save), (void)(bottom), (void)(size))
 #define __sanitizer_finish_switch_fiber(save, bottom, size) ((void)(save), (void)(bottom), (void)(size))
 #endif
 
@@ -29,7 +23,7 @@ enum state { RUNS, WAITS_FOR_WARP, WAITS_FOR_BLOCK, IS_DONE };
 
 struct fiber {
     ucontext_t first;
-    jmp_buf place;
+    jmp_buf here;
     bool has_begun;
     void *fake_stack;
     alignas(16) unsigned char stack[STACK_BYTES];
@@ -43,7 +37,7 @@ struct machine {
     unsigned threads;
     unsigned phase; /* barriers so far: the order of threads depends on it */
     unsigned current;
-    jmp_buf place;
+    jmp_buf here;
     void *fake_stack;
     const void *bottom;
     size_t size;
@@ -62,8 +56,9 @@ static struct machine machine;
 static void leave_fiber(struct fiber *fiber)
 {
     __sanitizer_start_switch_fiber(&fiber->fake_stack, machine.bottom, machine.size);
-    if (_setjmp(fiber->place) == 0)
-        _longjmp(machine.place, 1);
+    if (_setjmp(fiber->here) == 0)
+        _longjmp(machine.here, 1);
+    fiber = &machine.fibers[machine.current];
     __sanitizer_finish_switch_fiber(fiber->fake_stack, nullptr, nullptr);
     threadIdx.x = machine.current;
 }
@@ -92,9 +87,9 @@ static void enter_fiber(unsigned index)
     machine.current = index;
     threadIdx.x = index;
     __sanitizer_start_switch_fiber(&machine.fake_stack, fiber->stack, STACK_BYTES);
-    if (_setjmp(machine.place) == 0) {
+    if (_setjmp(machine.here) == 0) {
         if (fiber->has_begun)
-            _longjmp(fiber->place, 1);
+            _longjmp(fiber->here, 1);
         fiber->has_begun = true;
         (void)getcontext(&fiber->first);
         fiber->first.uc_stack.ss_sp = fiber->stack;

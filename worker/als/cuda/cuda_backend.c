@@ -191,8 +191,8 @@ static enum err_code sum_entries(struct als_training *training, double *sum, str
     enum err_code rc;
 
     if (status == cudaSuccess)
-        status = cudaMemcpyAsync(partial, training->partial, sizeof partial, cudaMemcpyDeviceToHost,
-                                 training->device.main);
+        status =
+            cudaMemcpyAsync(partial, training->partial, sizeof partial, cudaMemcpyDeviceToHost, training->device.main);
     rc = cuda_device_check(status, "the loss", err);
     if (rc == ERR_OK)
         rc = cuda_device_wait(&training->device, "the loss", err);

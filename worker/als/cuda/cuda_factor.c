@@ -31,10 +31,10 @@ static enum err_code add_panels(struct cuda_factor *factor, struct cuda_device *
     long long step = (long long)rows * f;
     const float one = 1;
     const float zero = 0;
-    enum err_code rc = cuda_device_check_blas(
-        cublasSgemmStridedBatched(device->blas, CUBLAS_OP_N, CUBLAS_OP_T, f, f, rows, &one, from, f, step, from, f,
-                                  step, &zero, factor->panels, f, (long long)f * f, count),
-        "a product of factors", err);
+    enum err_code rc = cuda_device_check_blas(cublasSgemmStridedBatched(device->blas, CUBLAS_OP_N, CUBLAS_OP_T, f, f,
+                                                                        rows, &one, from, f, step, from, f, step, &zero,
+                                                                        factor->panels, f, (long long)f * f, count),
+                                              "a product of factors", err);
 
     if (rc != ERR_OK)
         return rc;
@@ -109,10 +109,10 @@ static enum err_code invert(struct cuda_factor *factor, struct cuda_device *devi
         cuda_device_check(cuda_shared_set_identity(factor->inverse, f, device->main), "the shared inverse", err);
 
     if (rc == ERR_OK)
-        rc = cuda_device_check_blas(cublasDtrsm(device->blas, CUBLAS_SIDE_LEFT, CUBLAS_FILL_MODE_UPPER, CUBLAS_OP_N,
-                                                CUBLAS_DIAG_NON_UNIT, f, f, &one, factor->system, f, factor->inverse,
-                                                f),
-                                    "the shared inverse", err);
+        rc =
+            cuda_device_check_blas(cublasDtrsm(device->blas, CUBLAS_SIDE_LEFT, CUBLAS_FILL_MODE_UPPER, CUBLAS_OP_N,
+                                               CUBLAS_DIAG_NON_UNIT, f, f, &one, factor->system, f, factor->inverse, f),
+                                   "the shared inverse", err);
     if (rc != ERR_OK)
         return rc;
     return cuda_device_check(cuda_shared_round_lower(factor->rounded, factor->inverse, f, device->main),

@@ -14,12 +14,12 @@
 struct cuda_factor {
     int factors;
     double regularization;
-    double *base;     /* f x f: A0, whole */
-    double *system;   /* f x f: L, in the lower triangle */
-    double *inverse;  /* f x f: L^-1 */
-    double *least;    /* the least square of a pivot of L that is trusted */
-    float *rounded;   /* f x f: L^-1, the upper triangle 0 */
-    float *panels;    /* products of panels of rows */
+    double *base;    /* f x f: A0, whole */
+    double *system;  /* f x f: L, in the lower triangle */
+    double *inverse; /* f x f: L^-1 */
+    double *least;   /* the least square of a pivot of L that is trusted */
+    float *rounded;  /* f x f: L^-1, the upper triangle 0 */
+    float *panels;   /* products of panels of rows */
 };
 
 /* In both passes. */

@@ -61,8 +61,8 @@ enum err_code cuda_sweep_read_verdict(const struct cuda_sweep *sweep, struct cud
 
 /* cuda_sweep_cg.c: a few steps of conjugate gradients. */
 struct cuda_cg {
-    float *shared;    /* f x f: gram + lambda I */
-    float *residual;  /* a block of rows x f, as the next two */
+    float *shared;   /* f x f: gram + lambda I */
+    float *residual; /* a block of rows x f, as the next two */
     float *direction;
     float *product;
     float *norm;

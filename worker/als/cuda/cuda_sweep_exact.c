@@ -62,9 +62,8 @@ static struct cuda_row_args row_args(const struct cuda_exact *exact, const struc
                                   .failed_rows = sweep->failed_rows};
 }
 
-static cudaError_t solve_range(const struct cuda_exact *exact, const struct cuda_sweep *sweep,
-                               enum cuda_side_kind kind, const struct cuda_slots *slots, solve_fn solve,
-                               cudaStream_t stream)
+static cudaError_t solve_range(const struct cuda_exact *exact, const struct cuda_sweep *sweep, enum cuda_side_kind kind,
+                               const struct cuda_slots *slots, solve_fn solve, cudaStream_t stream)
 {
     const struct cuda_side_range *range = &sweep->side->ranges[kind];
     struct cuda_row_args args = row_args(exact, sweep, range);
@@ -120,10 +119,10 @@ static enum err_code finish_rows(const struct cuda_exact *exact, const struct cu
                                          .stride_a = f,
                                          .stride_out = f,
                                          .precision = sweep->params->precision};
-    enum err_code rc = cuda_device_check(cudaMemcpyAsync(exact->v, sweep->side->factors,
-                                                         rows * (size_t)f * sizeof(float), cudaMemcpyDeviceToDevice,
-                                                         sweep->device->main),
-                                         "moving the rows", err);
+    enum err_code rc =
+        cuda_device_check(cudaMemcpyAsync(exact->v, sweep->side->factors, rows * (size_t)f * sizeof(float),
+                                          cudaMemcpyDeviceToDevice, sweep->device->main),
+                          "moving the rows", err);
 
     return rc == ERR_OK ? cuda_device_multiply(sweep->device, &product, err) : rc;
 }

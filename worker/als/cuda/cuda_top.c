@@ -16,10 +16,10 @@ struct top_search {
     const struct als_list_request *request;
     struct als_lists *lists;
     size_t factors;
-    const float *rows;       /* lists->rows x f, the host's */
-    float *row_scale;        /* per row; NULL: 1 */
+    const float *rows;        /* lists->rows x f, the host's */
+    float *row_scale;         /* per row; NULL: 1 */
     int32_t *candidate_items; /* the host's, as is `candidates` */
-    float *candidates;       /* candidate_count x f */
+    float *candidates;        /* candidate_count x f */
     size_t candidate_count;
     float floor;
     bool skips_itself;
@@ -53,8 +53,8 @@ static enum err_code search_init(struct top_search *search, struct als_lists *li
 {
     size_t cells;
 
-    *search = (struct top_search){
-        .request = request, .lists = lists, .factors = request->model->factors, .floor = -INFINITY};
+    *search =
+        (struct top_search){.request = request, .lists = lists, .factors = request->model->factors, .floor = -INFINITY};
     if (!mem_multiply(&cells, request->candidate_count, search->factors))
         return ERR_SET(err, ERR_NO_MEMORY, "%zu candidates are too many", request->candidate_count);
     search->candidate_items = mem_zeroed(request->candidate_count, sizeof *search->candidate_items);
@@ -101,11 +101,9 @@ static enum err_code upload(struct top_search *search, struct err *err)
         status = copy_there(search, search->there.candidate_items, search->candidate_items,
                             search->candidate_count * sizeof(int32_t));
     if (status == cudaSuccess && known != NULL)
-        status =
-            copy_there(search, search->there.known_offsets, known->offsets, (known->rows + 1) * sizeof(int64_t));
+        status = copy_there(search, search->there.known_offsets, known->offsets, (known->rows + 1) * sizeof(int64_t));
     if (status == cudaSuccess && known != NULL)
-        status =
-            copy_there(search, search->there.known_columns, known->columns, csr_nonzeros(known) * sizeof(int32_t));
+        status = copy_there(search, search->there.known_columns, known->columns, csr_nonzeros(known) * sizeof(int32_t));
     return cuda_device_check(status, "uploading candidates", err);
 }
 
@@ -161,8 +159,8 @@ static enum err_code score_tile(struct top_search *search, size_t rows, size_t c
     return rc == ERR_OK ? cuda_device_check(cuda_top_offer(args, search->device.main), "making lists", err) : rc;
 }
 
-static enum err_code finish_tile(struct top_search *search, const struct cuda_top_args *args, size_t first,
-                                 size_t rows, struct err *err)
+static enum err_code finish_tile(struct top_search *search, const struct cuda_top_args *args, size_t first, size_t rows,
+                                 struct err *err)
 {
     struct als_lists *lists = search->lists;
     size_t cells = rows * lists->n;

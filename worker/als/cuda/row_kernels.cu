@@ -1,4 +1,5 @@
-#include "worker/als/cuda/cuda_system.cuh"
+#include "worker/als/cuda/cuda_cholesky.cuh"
+#include "worker/als/cuda/cuda_entries.cuh"
 
 /*
  * A row's equation in one of three forms; d and b as in cuda_kernels.h, v_j the rows of V = Y L^-T, A0 = L L':
@@ -88,8 +89,7 @@ static __device__ void sum_dual_tile(const system_cells<float> &system, const st
             int i = cell / DEPTH;
             bool inside = first + k < entries.factors;
 
-            a[k * shape::WIDTH + i] =
-                inside && top + i < system.order ? entry_row(entries, top + i)[first + k] : 0;
+            a[k * shape::WIDTH + i] = inside && top + i < system.order ? entry_row(entries, top + i)[first + k] : 0;
             if (top != left)
                 b[k * shape::WIDTH + i] =
                     inside && left + i < system.order ? entry_row(entries, left + i)[first + k] : 0;
@@ -216,8 +216,8 @@ static __global__ void __launch_bounds__(THREADS) sum_dual_rows(struct cuda_row_
 
     find_tile((int)blockIdx.x, &top, &left);
     if (top * (int)float_scratch::TILE < order)
-        sum_dual_tile(system, entries_of(args.rows, row, args.v), top * float_scratch::TILE,
-                      left * float_scratch::TILE, scratch);
+        sum_dual_tile(system, entries_of(args.rows, row, args.v), top * float_scratch::TILE, left * float_scratch::TILE,
+                      scratch);
 }
 
 static __global__ void __launch_bounds__(THREADS) finish_dual_rows(struct cuda_row_args args)
@@ -230,8 +230,7 @@ static __global__ void __launch_bounds__(THREADS) finish_dual_rows(struct cuda_r
     finish_dual(args, row, dual_system(args, row, cells, order, least), least, (float_scratch *)shared_memory);
 }
 
-template <typename real>
-static __global__ void __launch_bounds__(THREADS) sum_primal_rows(struct cuda_row_args args)
+template <typename real> static __global__ void __launch_bounds__(THREADS) sum_primal_rows(struct cuda_row_args args)
 {
     typedef struct workspace<real, LARGE_MICRO> shape;
     int row = args.list[blockIdx.y];
@@ -358,8 +357,7 @@ static cudaError_t launch_rows(void (*sum)(struct cuda_row_args), void (*finish)
                                size_t shared_bytes, const struct cuda_row_args *args, cudaStream_t stream)
 {
     unsigned tiles = (unsigned)(args->most_order + float_scratch::TILE - 1) / float_scratch::TILE;
-    cudaError_t status =
-        launch(sum, dim3(tiles * (tiles + 1) / 2, (unsigned)args->count), shared_bytes, stream, *args);
+    cudaError_t status = launch(sum, dim3(tiles * (tiles + 1) / 2, (unsigned)args->count), shared_bytes, stream, *args);
 
     return status == cudaSuccess ? launch(finish, dim3((unsigned)args->count), shared_bytes, stream, *args) : status;
 }

@@ -1,4 +1,4 @@
-#include "worker/als/cuda/cuda_system.cuh"
+#include "worker/als/cuda/cuda_cholesky.cuh"
 
 /* The system that all rows of a half-sweep share. Element by element but for the small diagonal blocks. */
 

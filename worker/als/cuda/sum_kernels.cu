@@ -1,4 +1,4 @@
-#include "worker/als/cuda/cuda_block.cuh"
+#include "worker/als/cuda/cuda_entries.cuh"
 
 /* Conjugate gradients, a block a row, and the loss of all entries, a warp a row. */
 
@@ -18,7 +18,7 @@ static __device__ float *shared_sums(void)
     return (float *)(shared_memory + THREADS);
 }
 
-/* The squared length of a, in all threads. */
+/* a.b, in all threads */
 static __device__ float block_dot(const float *a, const float *b, int factors)
 {
     float sum = 0;
