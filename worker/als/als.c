@@ -207,7 +207,7 @@ enum err_code als_train_from(struct als_model *model, const struct csr *values, 
 
     memset(model, 0, sizeof *model);
     rc = find_backend(&backend, params->backend, err);
-    if (rc != ERR_OK)
+    if (rc != ERR_OK || backend == NULL)
         return rc;
     rc = check_params(params, err);
     if (rc != ERR_OK)

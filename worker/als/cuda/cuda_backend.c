@@ -186,7 +186,7 @@ static enum err_code sum_entries(struct als_training *training, double *sum, str
                                         .x = training->sides[ALS_SIDE_USERS].factors,
                                         .y = training->sides[ALS_SIDE_ITEMS].factors,
                                         .partial = training->partial};
-    double partial[CUDA_LOSS_PARTS];
+    double partial[CUDA_LOSS_PARTS] = {0};
     cudaError_t status = cuda_loss_sum_entries(&args, training->device.main);
     enum err_code rc;
 

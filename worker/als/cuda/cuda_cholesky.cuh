@@ -40,25 +40,6 @@ static __device__ void factor_diagonal(const system_cells<real> &system, int fir
     }
 }
 
-/* The rows below the diagonal block become those of L. */
-template <typename real, int MICRO>
-static __device__ void solve_panel(const system_cells<real> &system, int first, int width,
-                                   const workspace<real, MICRO> *scratch)
-{
-    for (int i = first + width + (int)threadIdx.x; i < system.rows; i += THREADS) {
-        real *row = system.cells + (size_t)i * system.stride + first;
-
-        for (int k = 0; k < width; k++) {
-            const real *l = scratch->diagonal + k * (PANEL + 1);
-            real sum = row[k];
-
-            for (int j = 0; j < k; j++)
-                sum -= row[j] * sign_of(system, first + j) * l[j];
-            row[k] = sign_of(system, first + k) * sum / l[k];
-        }
-    }
-}
-
 /* What the panel of columns at `first` takes from the tile at (top, left). */
 template <typename real, int MICRO>
 static __device__ void update_tile(const system_cells<real> &system, int first, int width, int top, int left,

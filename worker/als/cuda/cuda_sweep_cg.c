@@ -25,17 +25,17 @@ static enum err_code multiply(const struct cuda_cg *cg, const struct cuda_sweep 
                               float *out, struct err *err)
 {
     int f = sweep->params->factors;
-    const struct cuda_product product = {.a = cg->shared,
-                                         .b = in,
-                                         .out = out,
-                                         .transpose_a = CUBLAS_OP_N,
-                                         .rows = f,
-                                         .columns = (size_t)rows,
-                                         .depth = f,
-                                         .stride_a = f,
-                                         .stride_out = f,
-                                         .precision = sweep->params->precision};
+    struct cuda_product product = {.a = cg->shared,
+                                   .b = in,
+                                   .transpose_a = CUBLAS_OP_N,
+                                   .rows = f,
+                                   .columns = (size_t)rows,
+                                   .depth = f,
+                                   .stride_a = f,
+                                   .stride_out = f,
+                                   .precision = sweep->params->precision};
 
+    product.out = out;
     return cuda_device_multiply(sweep->device, &product, err);
 }
 

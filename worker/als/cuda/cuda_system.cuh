@@ -24,6 +24,25 @@ template <typename real> static __device__ real sign_of(const system_cells<real>
     return unknown < system.positive ? (real)1 : (real)-1;
 }
 
+/* The rows below the diagonal block become those of L. */
+template <typename real, int MICRO>
+static __device__ void solve_panel(const system_cells<real> &system, int first, int width,
+                                   const workspace<real, MICRO> *scratch)
+{
+    for (int i = first + width + (int)threadIdx.x; i < system.rows; i += THREADS) {
+        real *row = system.cells + (size_t)i * system.stride + first;
+
+        for (int k = 0; k < width; k++) {
+            const real *l = scratch->diagonal + k * (PANEL + 1);
+            real sum = row[k];
+
+            for (int j = 0; j < k; j++)
+                sum -= row[j] * sign_of(system, first + j) * l[j];
+            row[k] = sign_of(system, first + k) * sum / l[k];
+        }
+    }
+}
+
 /* vector[order], in shared memory, z: becomes w of L' w = z. Ends with a barrier. */
 template <typename real> static __device__ void solve_upper(const system_cells<real> &system, real *vector)
 {
