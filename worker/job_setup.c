@@ -64,6 +64,10 @@ static void set_als(struct als_params *out, const struct worker_settings *settin
         out->solver = ALS_SOLVER_CG;
     else if (is_choice(params, "solver", "cholesky"))
         out->solver = ALS_SOLVER_CHOLESKY;
+    if (is_choice(params, "precision", "tf32"))
+        out->precision = ALS_PRECISION_TF32;
+    else if (is_choice(params, "precision", "fp16"))
+        out->precision = ALS_PRECISION_FP16;
     take_int(&out->factors, params, "factors");
     take_real(&out->regularization, params, "regularization");
     if (json_value_get_text(params, "regularization_scaling") != NULL)

@@ -149,6 +149,21 @@ void settings_profile_apply(struct als_params *params, enum settings_profile pro
     params->iterations = quality ? 8 : 35;
 }
 
+/* What is asked for by name must be there: the first job is too late to say so. */
+static void check_backend(enum als_backend_kind kind, struct env *env)
+{
+    const struct als_backend *backend;
+    struct err err;
+
+    if (kind == ALS_BACKEND_AUTO)
+        return;
+    backend = als_backend_find(kind);
+    if (backend == NULL)
+        env_problem(env, "BACKEND: this build has no %s", kind == ALS_BACKEND_CUDA ? "cuda" : "cpu");
+    else if (backend->probe(&err) != ERR_OK)
+        env_problem(env, "BACKEND: %s", err.message);
+}
+
 static void read_als(struct worker_settings *out, struct env *env)
 {
     static const char *const profiles[] = {"quality", "service", NULL};
@@ -172,8 +187,7 @@ static void read_als(struct worker_settings *out, struct env *env)
     als->seed = (uint64_t)env_int(env, "ALS_SEED", 42, 0, INT64_C(9007199254740991));
     als->backend = (enum als_backend_kind)env_choice(env, "BACKEND", backends, 0);
     als->threads = (int)env_int(env, "THREADS", 0, 0, 1024);
-    if (als_backend_find(als->backend) == NULL)
-        env_problem(env, "BACKEND: this build has no %s", backends[als->backend]);
+    check_backend(als->backend, env);
 }
 
 void settings_read(struct worker_settings *out, struct env *env)

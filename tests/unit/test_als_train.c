@@ -463,6 +463,8 @@ static void a_backend_that_is_not_built_is_refused(void **state)
     struct als_params params = usual;
     char text[64];
 
+    if (als_backend_find(ALS_BACKEND_CUDA) != NULL)
+        return; /* it is built: test_als_cuda has what it says then */
     params.backend = ALS_BACKEND_CUDA;
     check_refused(*state, &params, ERR_CONFIG, "cuda");
     als_describe_backend(ALS_BACKEND_CUDA, text, sizeof text);

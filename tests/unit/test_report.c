@@ -130,7 +130,7 @@ static void the_setting_and_each_loss_are_reported(void **state)
         report_add_loss(report, 1.0 / (i + 1));
     check_member(report, "als",
                  "{\"solver\":\"cg\",\"factors\":800,\"regularization\":0.005,\"alpha\":800.0,\"iterations\":35,"
-                 "\"cg_steps\":3,\"seed\":42,\"threads\":0,\"backend\":\"cpu SkylakeX\"}");
+                 "\"cg_steps\":3,\"seed\":42,\"threads\":0,\"backend\":\"cpu SkylakeX\",\"precision\":\"fp32\"}");
     assert_int_equal(json_value_count(json_value_get(report, "loss")), 9);
     check_text(report,
                "als          cg, 800 factors, regularization 0.005, alpha 800, 35 iterations, seed 42, cpu Sky");

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "worker/als/als_backend.h"
 #include "worker/als/als_memory.h"
@@ -17,11 +18,34 @@ static const float START_SCALE = 0.01F; /* the start is uniform in [0, START_SCA
 
 static enum err_code find_backend(const struct als_backend **out, enum als_backend_kind kind, struct err *err)
 {
+    const struct als_backend *cuda = als_backend_find(ALS_BACKEND_CUDA);
+    struct err why;
+
     *out = als_backend_find(kind);
     if (*out == NULL)
         return ERR_SET(err, ERR_CONFIG, "backend %s: this build has no such backend; use auto or cpu",
                        kind == ALS_BACKEND_CUDA ? "cuda" : "unknown");
-    return ERR_OK;
+    if (kind == ALS_BACKEND_AUTO && cuda != NULL && cuda->probe(&why) != ERR_OK)
+        log_info("als.on_cpu", log_text("reason", why.message));
+    return (*out)->probe(err);
+}
+
+/* Where the choice is ours, what does not fit the device, or is not done there, is trained on the CPU. */
+static enum err_code create_training(const struct als_backend **backend, struct als_training **training,
+                                     const struct als_problem *problem, struct err *err)
+{
+    struct err why = {0};
+    const struct als_backend *cpu = als_backend_find(ALS_BACKEND_CPU);
+    enum err_code rc = (*backend)->create(training, problem, &why);
+
+    if (rc == ERR_OK)
+        return ERR_OK;
+    if (problem->params->backend != ALS_BACKEND_AUTO || *backend == cpu ||
+        (rc != ERR_DEVICE_BUSY && rc != ERR_TOO_LARGE && rc != ERR_CONFIG))
+        return ERR_SET(err, rc, "%s", why.message);
+    log_info("als.on_cpu", log_text("reason", why.message));
+    *backend = cpu;
+    return cpu->create(training, problem, err);
 }
 
 static enum err_code check_params(const struct als_params *params, struct err *err)
@@ -187,7 +211,7 @@ enum err_code als_train_from(struct als_model *model, const struct csr *values, 
 
     memset(model, 0, sizeof *model);
     rc = find_backend(&backend, params->backend, err);
-    if (rc != ERR_OK)
+    if (rc != ERR_OK || backend == NULL)
         return rc;
     rc = check_params(params, err);
     if (rc != ERR_OK)
@@ -214,9 +238,10 @@ enum err_code als_train_from(struct als_model *model, const struct csr *values, 
         loss[i] = NAN;
     problem =
         (struct als_problem){.by_user = values, .by_item = &by_item, .params = params, .x = model->x, .y = model->y};
-    rc = backend->create(&training, &problem, err);
+    rc = create_training(&backend, &training, &problem, err);
     if (rc != ERR_OK)
         goto done;
+    model->backend = backend == als_backend_find(ALS_BACKEND_CPU) ? ALS_BACKEND_CPU : ALS_BACKEND_CUDA;
     rc = run_iterations(backend, training, params, observer, loss, err);
 done:
     if (training != NULL)
@@ -284,20 +309,30 @@ enum err_code als_lists_init(struct als_lists *lists, size_t rows, size_t n, str
     return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu lists of %zu", rows, n);
 }
 
-typedef enum err_code (*fill_lists_fn)(struct als_lists *out, const struct als_list_request *request, struct err *err);
+static enum err_code fill_lists(struct als_lists *out, const struct als_list_request *request, bool similar,
+                                const struct als_backend *backend, struct err *err)
+{
+    return similar ? backend->similar_items(out, request, err) : backend->top_items(out, request, err);
+}
 
 static enum err_code make_lists(struct als_lists *out, size_t rows, const struct als_list_request *request,
-                                fill_lists_fn fill, struct err *err)
+                                bool similar, struct err *err)
 {
+    const struct als_backend *backend;
+    const struct als_backend *cpu = als_backend_find(ALS_BACKEND_CPU);
     enum err_code rc;
 
     memset(out, 0, sizeof *out);
-    rc = check_request(request, err);
+    rc = find_backend(&backend, request->model->backend, err);
+    if (rc == ERR_OK)
+        rc = check_request(request, err);
     if (rc == ERR_OK)
         rc = als_lists_init(out, rows, request->n, err);
     if (rc != ERR_OK)
         return rc;
-    rc = fill(out, request, err);
+    rc = fill_lists(out, request, similar, backend, err);
+    if (rc == ERR_DEVICE_BUSY && backend != cpu) /* another program has the memory: the factors are here */
+        rc = fill_lists(out, request, similar, cpu, err);
     if (rc != ERR_OK)
         als_lists_fini(out);
     return rc;
@@ -325,7 +360,7 @@ enum err_code als_top_new_items(struct als_lists *out, const struct als_model *m
         return ERR_SET(err, ERR_ARGUMENT, "known items of %zu x %zu are not of a model of %zu x %zu", known->rows,
                        known->cols, model->users, model->items);
     }
-    return make_lists(out, model->users, &request, als_backend_find(ALS_BACKEND_AUTO)->top_items, err);
+    return make_lists(out, model->users, &request, false, err);
 }
 
 enum err_code als_similar_items(struct als_lists *out, const struct als_model *model, const int32_t *candidates,
@@ -342,7 +377,7 @@ enum err_code als_similar_items(struct als_lists *out, const struct als_model *m
         memset(out, 0, sizeof *out);
         return ERR_SET(err, ERR_ARGUMENT, "a floor of %g is not a number", (double)floor);
     }
-    return make_lists(out, model->items, &request, als_backend_find(ALS_BACKEND_AUTO)->similar_items, err);
+    return make_lists(out, model->items, &request, true, err);
 }
 
 void als_lists_fini(struct als_lists *lists)

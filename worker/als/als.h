@@ -19,10 +19,12 @@ enum als_solver { ALS_SOLVER_EXACT, ALS_SOLVER_CG, ALS_SOLVER_CHOLESKY };
  * without one alpha_0. */
 enum als_regularization_scaling { ALS_SCALING_NONE, ALS_SCALING_FREQUENCY };
 enum als_backend_kind { ALS_BACKEND_AUTO, ALS_BACKEND_CPU, ALS_BACKEND_CUDA };
+enum als_precision { ALS_PRECISION_FP32, ALS_PRECISION_TF32, ALS_PRECISION_FP16 };
 
 struct als_params {
     enum als_solver solver;
     enum als_backend_kind backend;
+    enum als_precision precision; /* of operands of large products on a GPU; sums are fp32 at least */
     int factors;           /* f, 1..4096 */
     int iterations;        /* each is users from items, then items from users */
     int cg_steps;          /* of ALS_SOLVER_CG; 3 */
@@ -35,8 +37,9 @@ struct als_params {
     uint64_t seed;       /* of the random start (PCG64, numpy's SeedSequence) */
 };
 
-/* The model: row-major float factors, X users x f and Y items x f. */
+/* The model: row-major float factors, X users x f and Y items x f. Its lists are made by `backend`. */
 struct als_model {
+    enum als_backend_kind backend;
     size_t users;
     size_t items;
     size_t factors;

@@ -1,6 +1,6 @@
 /*
  * What a device does for the solver: a const table of few coarse functions. als.c drives it and knows no device; the
- * CPU's table is in cpu/, and a CUDA one would be in cuda/. One training is used by one thread at a time.
+ * CPU's table is in cpu/, that of NVIDIA's GPUs in cuda/. One training is used by one thread at a time.
  */
 #ifndef WORKER_ALS_ALS_BACKEND_H
 #define WORKER_ALS_ALS_BACKEND_H
@@ -40,8 +40,11 @@ struct als_list_request {
 struct als_backend {
     const char *name;
 
-    /* What create allocates, in bytes. */
+    /* Whether this machine has the device; says why not. */
+    enum err_code (*probe)(struct err *err);
+    /* What create allocates of the machine's own memory, in bytes. */
     double (*workspace_bytes)(const struct als_shape *shape, const struct als_params *params);
+
     enum err_code (*create)(struct als_training **out, const struct als_problem *problem, struct err *err);
     /* Solves all rows of one side from the other side's factors. */
     enum err_code (*half_sweep)(struct als_training *training, enum als_side side, struct err *err);
@@ -59,7 +62,7 @@ struct als_backend {
     void (*describe)(char *out, size_t size);
 };
 
-/* NULL where this build has no such backend. ALS_BACKEND_AUTO gives the best there is. */
+/* NULL where this build has no such backend. ALS_BACKEND_AUTO gives the best that has its device here. */
 const struct als_backend *als_backend_find(enum als_backend_kind kind);
 
 #endif

@@ -246,6 +246,19 @@ static const char *solver_name(enum als_solver solver)
     return "unknown";
 }
 
+static const char *precision_name(enum als_precision precision)
+{
+    switch (precision) {
+    case ALS_PRECISION_TF32:
+        return "tf32";
+    case ALS_PRECISION_FP16:
+        return "fp16";
+    case ALS_PRECISION_FP32:
+    default:
+        return "fp32";
+    }
+}
+
 void report_set_als(struct json *report, const struct als_params *params, const char *backend)
 {
     struct json *object = json_value_new_object();
@@ -264,6 +277,7 @@ void report_set_als(struct json *report, const struct als_params *params, const 
     (void)json_value_set_int(object, "seed", (int64_t)params->seed);
     (void)json_value_set_int(object, "threads", params->threads);
     (void)json_value_set_text(object, "backend", backend);
+    (void)json_value_set_text(object, "precision", precision_name(params->precision));
     (void)json_value_set(report, "als", object);
 }
 

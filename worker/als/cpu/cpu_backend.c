@@ -29,6 +29,12 @@ struct als_training {
     struct side sides[2]; /* by enum als_side */
 };
 
+static enum err_code probe(struct err *err)
+{
+    (void)err;
+    return ERR_OK;
+}
+
 static const struct sweep_solver *choose_solver(enum als_solver solver)
 {
     switch (solver) {
@@ -159,6 +165,7 @@ static void describe(char *out, size_t size)
 
 const struct als_backend cpu_backend = {
     .name = "cpu",
+    .probe = probe,
     .workspace_bytes = workspace_bytes,
     .create = create_training,
     .half_sweep = half_sweep,
