@@ -25,11 +25,11 @@ struct als_params {
     enum als_solver solver;
     enum als_backend_kind backend;
     enum als_precision precision; /* of operands of large products on a GPU; sums are fp32 at least */
-    int factors;           /* f, 1..4096 */
-    int iterations;        /* each is users from items, then items from users */
-    int cg_steps;          /* of ALS_SOLVER_CG; 3 */
-    int threads;           /* 0: all cores */
-    double regularization; /* lambda >= 0 */
+    int factors;                  /* f, 1..4096 */
+    int iterations;               /* each is users from items, then items from users */
+    int cg_steps;                 /* of ALS_SOLVER_CG; 3 */
+    int threads;                  /* 0: all cores */
+    double regularization;        /* lambda >= 0 */
     enum als_regularization_scaling regularization_scaling;
     double alpha;        /* c = alpha * value; a negative value means confidence |c| with preference 0 */
     double tolerance;    /* the training ends when an iteration lowers the loss by less than this share; 0: never */

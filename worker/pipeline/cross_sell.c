@@ -139,11 +139,12 @@ static enum err_code order_rows(uint32_t **order, size_t *kept, const struct int
                                 const struct census *census, const struct cross_sell_params *params, struct err *err)
 {
     int64_t *users = mem_zeroed(rows->count, sizeof *users);
-    enum err_code rc = radix_rows(order, rows->count, err);
+    enum err_code rc;
 
     *kept = 0;
-    if (rc == ERR_OK && users == NULL)
-        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory to order %zu rows", rows->count);
+    if (users == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory to order %zu rows", rows->count);
+    rc = radix_rows(order, rows->count, err);
     for (size_t row = 0; rc == ERR_OK && row < rows->count; row++) {
         users[row] = rows->user[row];
         if (census->user_rows[rows->user[row]] >= (uint32_t)params->min_user_rows &&
