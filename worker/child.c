@@ -19,6 +19,7 @@ enum { JOB_LIMIT_BYTES = 16 * 1024 * 1024, READ_BYTES = 65536 };
 
 struct child {
     struct child_link *link;
+    enum job_type type;
     struct stage_progress progress;
 };
 
@@ -53,7 +54,7 @@ static enum err_code read_job(struct json **out, struct err *err)
 static bool on_progress(void *context, const char *stage, double fraction, const char *note)
 {
     struct child *child = context;
-    double overall = stage_progress_overall(stage, fraction);
+    double overall = stage_progress_overall(child->type, stage, fraction);
 
     if (overall >= 0 && stage_progress_is_due(&child->progress, stage, fraction))
         child_link_tell_progress(child->link, stage, overall, note);
@@ -118,6 +119,7 @@ static void run_job(struct child *child, struct child_end *end, struct env *env)
     *end = (struct child_end){0};
     if (rc == ERR_OK)
         rc = read_request(&request, job, &err);
+    child->type = request.type;
     if (rc == ERR_OK)
         rc = fleet_create(&fleet, env, &err);
     if (rc == ERR_OK)

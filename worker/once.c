@@ -19,6 +19,7 @@ enum { REDIS_TIMEOUT_MS = 10000, MAX_STARTS = 3 };
 
 struct once {
     const struct worker_settings *settings;
+    enum job_type type;
     char id[JOB_ID_BYTES];
     struct json *params;
     struct job_store *store; /* NULL: it is away, and this is a dry run */
@@ -31,7 +32,7 @@ struct once {
 static bool on_progress(void *context, const char *stage, double fraction, const char *note)
 {
     struct once *once = context;
-    double overall = stage_progress_overall(stage, fraction);
+    double overall = stage_progress_overall(once->type, stage, fraction);
     bool is_new = strcmp(once->progress.stage, stage) != 0;
 
     if (overall < 0 || !stage_progress_is_due(&once->progress, stage, fraction))
@@ -109,7 +110,7 @@ static enum err_code run(struct once *once, struct run_job_request *request, str
     enum err_code rc;
 
     for (int start = 1;; start++) {
-        if (run_job_publishes(once->params)) {
+        if (run_job_publishes(request->type, once->params)) {
             rc = take_fence(once, request->type, floor_fence, &request->fence, err);
             if (rc != ERR_OK)
                 return rc;
@@ -167,6 +168,7 @@ static enum err_code run_and_keep(struct once *once, const struct arguments *arg
 
     if (!job_type_parse(arguments->type, &request.type))
         return ERR_SET(err, ERR_ARGUMENT, "\"%s\" is no type of job", arguments->type);
+    once->type = request.type;
     rc = read_params(once, arguments, request.type, err);
     request.params = once->params;
     if (rc == ERR_OK)
@@ -174,7 +176,7 @@ static enum err_code run_and_keep(struct once *once, const struct arguments *arg
     if (rc == ERR_OK)
         rc = job_id_generate(once->id, &clock, err);
     if (rc == ERR_OK)
-        rc = open_store(once, request.type, run_job_publishes(once->params), err);
+        rc = open_store(once, request.type, run_job_publishes(request.type, once->params), err);
     if (rc != ERR_OK)
         return rc;
     request.last_published = once->last;

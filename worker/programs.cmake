@@ -1,6 +1,6 @@
 # What parent, child and tests share: no event loop in it.
 recfleet_library(recfleet_child_line SOURCES child_line.c line_reader.c stage_progress.c
-  PUBLIC recfleet_base recfleet_json)
+  PUBLIC recfleet_job)
 
 # The parent: queue, lease, child. It knows no ALS.
 recfleet_library(recfleet_supervisor
@@ -12,7 +12,7 @@ recfleet_library(recfleet_supervisor
 # One job: the child, and --once.
 recfleet_library(recfleet_worker_settings SOURCES settings.c fleet.c targets.c arguments.c job_setup.c
   PUBLIC recfleet_job_settings recfleet_pipeline recfleet_als recfleet_metrics_listener PRIVATE recfleet_redis_sink)
-recfleet_library(recfleet_run_job SOURCES run_job.c child.c child_link.c once.c
+recfleet_library(recfleet_run_job SOURCES run_job.c run_homepage.c child.c child_link.c once.c
   PUBLIC recfleet_worker_settings recfleet_child_line recfleet_redis_sink recfleet_job
   PRIVATE recfleet_job_queue recfleet_job_store recfleet_cms recfleet_folder recfleet_blob)
 

@@ -1,6 +1,5 @@
 #include "worker/run_job.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "common/base/zone.h"
@@ -9,6 +8,7 @@
 #include "worker/connect/cms.h"
 #include "worker/connect/folder.h"
 #include "worker/job_setup.h"
+#include "worker/run_kind.h"
 
 /* What a run holds; all may be NULL. */
 struct run {
@@ -21,12 +21,23 @@ struct run {
     struct redis_sink *sink;
 };
 
-bool run_job_publishes(const struct json *params)
+/* How jobs of a type are run, and what they publish. */
+struct kind {
+    run_kind_fn run; /* NULL: not built yet */
+    size_t target_count;
+    enum publish_kind targets[2];
+};
+
+static const struct kind kinds[JOB_TYPE_COUNT] = {
+    [JOB_HOMEPAGE_AND_SIMILAR_PRODUCTS] = {run_homepage, 2, {PUBLISH_HOMEPAGE, PUBLISH_SIMILAR}},
+};
+
+bool run_job_publishes(enum job_type type, const struct json *params)
 {
     bool publish = true;
 
     (void)json_value_get_bool(params, "publish", &publish);
-    return publish;
+    return publish && kinds[type].target_count > 0;
 }
 
 enum err_code run_job_check(const struct worker_settings *settings, const struct run_job_request *request,
@@ -35,7 +46,7 @@ enum err_code run_job_check(const struct worker_settings *settings, const struct
     const char *named = json_value_get_text(request->params, "namespace");
     const char *shop = settings->job.shop;
 
-    if (request->type != JOB_HOMEPAGE_AND_SIMILAR_PRODUCTS)
+    if (kinds[request->type].run == NULL)
         return ERR_SET(err, ERR_ARGUMENT, "jobs of type %s are not built yet", job_type_name(request->type));
     if (named != NULL && strcmp(named, shop) != 0)
         return ERR_SET(err, ERR_ARGUMENT, "the job is of the shop %s, but its parameter namespace is \"%.63s\"", shop,
@@ -60,14 +71,14 @@ static enum err_code create_sink(struct run *run, const struct worker_settings *
 
 /* Before anything is computed: else the child of a worker that was stopped could publish late, since the targets would
  * not have seen the newer fence. */
-static enum err_code raise_fences(const struct run *run, struct child_end *end, struct err *err)
+static enum err_code raise_fences(const struct run *run, const struct kind *kind, struct child_end *end,
+                                  struct err *err)
 {
-    static const enum publish_kind kinds[] = {PUBLISH_HOMEPAGE, PUBLISH_SIMILAR};
     struct sink sink = redis_sink_interface(run->sink);
     enum err_code rc = ERR_OK;
 
-    for (size_t i = 0; rc == ERR_OK && i < sizeof kinds / sizeof kinds[0]; i++)
-        rc = sink.raise_fence(sink.self, kinds[i], err);
+    for (size_t i = 0; rc == ERR_OK && i < kind->target_count; i++)
+        rc = sink.raise_fence(sink.self, kind->targets[i], err);
     end->refused_at_start = rc == ERR_FENCED;
     return rc;
 }
@@ -92,9 +103,8 @@ static enum err_code create_source(struct run *run, struct source *source, const
 }
 
 /* An export is at hand whenever it is needed: of it only the factors are kept. */
-static enum err_code create_inputs(struct run *run, struct homepage_inputs *inputs,
-                                   const struct worker_settings *settings, const struct run_job_request *request,
-                                   struct err *err)
+static enum err_code create_inputs(struct run *run, struct job_inputs *inputs, const struct worker_settings *settings,
+                                   const struct run_job_request *request, struct err *err)
 {
     enum err_code rc = create_source(run, &inputs->source, settings, err);
 
@@ -111,6 +121,7 @@ static enum err_code create_inputs(struct run *run, struct homepage_inputs *inpu
     inputs->factors = &run->store;
     inputs->progress = request->progress;
     inputs->last_published = request->last_published;
+    inputs->dump_dir = request->dump_dir;
     if (run->sink != NULL)
         inputs->sink = redis_sink_interface(run->sink);
     return settings->excluded_users_file != NULL
@@ -118,59 +129,27 @@ static enum err_code create_inputs(struct run *run, struct homepage_inputs *inpu
                : ERR_OK;
 }
 
-/* {users, products, published}: of the document */
-static struct json *make_result(const struct json *report)
+static enum err_code run_kind(struct run *run, struct child_end *end, const struct worker_settings *settings,
+                              const struct run_job_request *request, struct err *err)
 {
-    const struct json *matrix = json_value_get(report, "matrix");
-    const struct json *counts = json_value_get(report, "published_counts");
-    struct json *result = json_value_new_object();
-    int64_t users = 0;
-    int64_t products = 0;
-    int64_t homepage = 0;
-    int64_t similar = 0;
-
-    (void)json_value_get_int64(matrix, "users", &users);
-    (void)json_value_get_int64(matrix, "products", &products);
-    (void)json_value_get_int64(counts, "homepage_keys", &homepage);
-    (void)json_value_get_int64(counts, "similar_keys", &similar);
-    if (result == NULL || !json_value_set_int(result, "users", users) ||
-        !json_value_set_int(result, "products", products) ||
-        !json_value_set_int(result, "published", homepage + similar)) {
-        json_value_destroy(result);
-        return NULL;
-    }
-    return result;
-}
-
-static enum err_code run_homepage(struct run *run, struct child_end *end, const struct worker_settings *settings,
-                                  const struct run_job_request *request, struct err *err)
-{
-    struct homepage_params params;
-    struct homepage_inputs inputs = {0};
-    const char *backend;
+    const struct kind *kind = &kinds[request->type];
+    struct job_inputs inputs = {0};
+    struct run_kind_context context = {.settings = settings, .request = request, .inputs = &inputs};
     enum err_code rc = ERR_OK;
 
-    if (run_job_publishes(request->params)) {
+    if (run_job_publishes(request->type, request->params)) {
         rc = create_sink(run, settings, request, err);
         if (rc == ERR_OK)
-            rc = raise_fences(run, end, err);
+            rc = raise_fences(run, kind, end, err);
     }
     if (rc == ERR_OK)
         rc = create_inputs(run, &inputs, settings, request, err);
-    if (rc != ERR_OK)
-        return rc;
-    job_setup_homepage(&params, settings, request->params, request->now_s);
-    params.outliers.excluded = run->excluded;
-    params.dump_dir = request->dump_dir;
-    rc = zone_use(settings->timezone, err);
-    if (rc != ERR_OK)
-        return rc;
-    rc = homepage_job_run(&end->report, &params, &inputs, err);
-    backend = json_value_get_text(json_value_get(end->report, "als"), "backend");
-    (void)snprintf(end->backend, sizeof end->backend, "%s", backend != NULL ? backend : "");
     if (rc == ERR_OK)
-        end->result = make_result(end->report);
-    return rc;
+        rc = zone_use(settings->timezone, err);
+    if (rc != ERR_OK)
+        return rc;
+    context.excluded = run->excluded;
+    return kind->run(end, &context, err);
 }
 
 void run_job_run(struct child_end *end, const struct worker_settings *settings, const struct run_job_request *request)
@@ -181,7 +160,7 @@ void run_job_run(struct child_end *end, const struct worker_settings *settings, 
     *end = (struct child_end){0};
     rc = run_job_check(settings, request, &end->err);
     if (rc == ERR_OK)
-        rc = run_homepage(&run, end, settings, request, &end->err);
+        rc = run_kind(&run, end, settings, request, &end->err);
     end->err.code = rc;
     if (run.sink != NULL)
         end->newest_fence = redis_sink_newest_fence(run.sink);

@@ -28,7 +28,7 @@ struct run_job_request {
 };
 
 /* Whether such a job writes to the shop's Redis at all (publish=false does not). */
-bool run_job_publishes(const struct json *params);
+bool run_job_publishes(enum job_type type, const struct json *params);
 
 /* ERR_ARGUMENT for a type, or parameters, that cannot be run with these settings, which are of the job's shop. */
 enum err_code run_job_check(const struct worker_settings *settings, const struct run_job_request *request,

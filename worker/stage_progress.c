@@ -11,17 +11,29 @@ struct stage {
 };
 
 /* The part of a job that has passed when a stage begins: of a run of the production settings, roughly. */
-static const struct stage stages[] = {{"fetch", 0},     {"outliers", .27}, {"analytics", .28}, {"weigh", .29},
-                                      {"matrix", .31},  {"als", .33},      {"recommend", .8},  {"evaluate", .82},
-                                      {"publish", .92}, {NULL, 1}};
+static const struct stage homepage[] = {{"fetch", 0},     {"outliers", .27}, {"analytics", .28}, {"weigh", .29},
+                                        {"matrix", .31},  {"als", .33},      {"recommend", .8},  {"evaluate", .82},
+                                        {"publish", .92}, {NULL, 1}};
+static const struct stage cross_sell[] = {{"fetch", 0},   {"outliers", .6}, {"analytics", .62},
+                                          {"pairs", .65}, {"publish", .95}, {NULL, 1}};
+static const struct stage search[] = {{"fetch", 0}, {"outliers", .05}, {"split", .06}, {"search", .07}, {NULL, 1}};
+static const struct stage warehouse[] = {{"fetch", 0},    {"outliers", .2}, {"interactions", .22},
+                                         {"weights", .8}, {"swap", .98},    {NULL, 1}};
 
-double stage_progress_overall(const char *stage, double fraction)
+static const struct stage *const stages[JOB_TYPE_COUNT] = {[JOB_HOMEPAGE_AND_SIMILAR_PRODUCTS] = homepage,
+                                                           [JOB_CROSS_SELL] = cross_sell,
+                                                           [JOB_HYPERPARAMETER_SEARCH] = search,
+                                                           [JOB_WAREHOUSE] = warehouse};
+
+double stage_progress_overall(enum job_type type, const char *stage, double fraction)
 {
+    const struct stage *of = stages[type];
+
     fraction = fraction >= 0 ? fraction : 0;
     fraction = fraction <= 1 ? fraction : 1;
-    for (size_t i = 0; stages[i].stage != NULL; i++) {
-        if (strcmp(stages[i].stage, stage) == 0)
-            return stages[i].begin + fraction * (stages[i + 1].begin - stages[i].begin);
+    for (size_t i = 0; of[i].stage != NULL; i++) {
+        if (strcmp(of[i].stage, stage) == 0)
+            return of[i].begin + fraction * (of[i + 1].begin - of[i].begin);
     }
     return -1;
 }

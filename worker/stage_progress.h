@@ -9,11 +9,12 @@
 #include <stdint.h>
 
 #include "common/base/clock.h"
+#include "common/job/job.h"
 
 enum { STAGE_PROGRESS_NAME_BYTES = 32 };
 
-/* 0..1: `fraction` of `stage` as part of the job; -1 for a stage that is not known. */
-double stage_progress_overall(const char *stage, double fraction);
+/* 0..1: `fraction` of `stage` as part of a job of that type; -1 for a stage that is not known. */
+double stage_progress_overall(enum job_type type, const char *stage, double fraction);
 
 /* Init with {.clock = …}. */
 struct stage_progress {

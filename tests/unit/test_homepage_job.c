@@ -158,7 +158,7 @@ struct job {
     struct shelf shelf;
     struct watcher watcher;
     struct homepage_params params;
-    struct homepage_inputs inputs;
+    struct job_inputs inputs;
     struct json *report;
     struct err err;
 };
@@ -171,8 +171,7 @@ static int start(void **state)
         return -1;
     job->shop.users = USERS;
     job->params = (struct homepage_params){
-        .fetch = {.now_s = NOW},
-        .outliers = {.max_per_day = 150},
+        .rows = {.fetch = {.now_s = NOW}, .outliers = {.max_per_day = 150}},
         .analytics = {.weights = {1, .7, .5, .3, .1}, .decay_days = 25, .session_s = 43200, .now_s = NOW},
         .weigh = {.weights = {1, .7, .5, .3, .1}, .decay_days = 25, .repeat_factor = .8, .now_s = NOW},
         .matrix = {.min_user_rows = 3, .min_product_rows = 1, .bm25_k1 = 1.2, .bm25_b = .3},
@@ -188,7 +187,7 @@ static int start(void **state)
         .recommend = {.list_size = 18, .similar_size = 10, .similar_floor = .3, .threads = 1},
         .publish = {.enabled = true, .guard_percent = 50},
     };
-    job->inputs = (struct homepage_inputs){
+    job->inputs = (struct job_inputs){
         .source = {.activities = serve_activities, .products = serve_products, .self = &job->shop, .identity = "shop"},
         .sink = {.raise_fence = raise_fence, .put = put, .complete = complete, .self = &job->shelf},
         .progress = {.fn = on_progress, .context = &job->watcher},
@@ -273,7 +272,7 @@ static void a_dump_has_every_file(void **state)
 
     assert_non_null(mkdtemp(folder));
     dir = str_format("%s/new", folder);
-    job->params.dump_dir = dir;
+    job->inputs.dump_dir = dir;
     assert_int_equal(run(job), ERR_OK);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char *path = str_format("%s/%s", dir, names[i]);
@@ -292,7 +291,7 @@ static void a_folder_that_cannot_be_made_fails_before_anything_is_fetched(void *
 {
     struct job *job = *state;
 
-    job->params.dump_dir = "/dev/null/dump";
+    job->inputs.dump_dir = "/dev/null/dump";
     assert_int_equal(run(job), ERR_IO);
     check_error(job, "dump", "io");
     assert_int_equal(job->shop.asked, 0);
@@ -354,7 +353,7 @@ static void an_old_export_is_warned_of(void **state)
 {
     struct job *job = *state;
 
-    job->params.fetch.now_s += 31 * DAY_S; /* the newest activity is an hour older than NOW */
+    job->params.rows.fetch.now_s += 31 * DAY_S; /* the newest activity is an hour older than NOW */
     assert_int_equal(run(job), ERR_OK);
     assert_int_equal(json_value_count(json_value_get(job->report, "warnings")), 1);
     assert_string_equal(
