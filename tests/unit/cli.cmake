@@ -1,6 +1,4 @@
 recfleet_test(NAME test_cli_arguments SOURCES test_cli_arguments.c LIBS recfleet_cli_lib)
 recfleet_test(NAME test_cli_events SOURCES test_cli_events.c LIBS recfleet_cli_lib)
 recfleet_test(NAME test_cli_text SOURCES test_cli_text.c LIBS recfleet_cli_lib)
-recfleet_test(NAME test_cli_memory SOURCES test_cli_memory.c LIBS recfleet_cli_lib)
-target_link_options(test_cli_memory PRIVATE
-  -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup)
+recfleet_test(NAME test_cli_memory SOURCES test_cli_memory.c LIBS recfleet_cli_lib recfleet_failing_memory)

@@ -5,6 +5,4 @@ recfleet_test(NAME test_warm_start SOURCES test_warm_start.c memory_store.c LIBS
 recfleet_test(NAME test_blob_folder SOURCES test_blob_folder.c LIBS recfleet_blob)
 recfleet_test(NAME test_fetch SOURCES test_fetch.c fake_shop.c memory_store.c LIBS recfleet_fetch)
 recfleet_test(NAME test_connect_memory SOURCES test_connect_memory.c fake_shop.c memory_store.c
-  LIBS recfleet_fetch recfleet_cms recfleet_folder recfleet_http recfleet_blob)
-target_link_options(test_connect_memory PRIVATE
-  -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup)
+  LIBS recfleet_fetch recfleet_cms recfleet_folder recfleet_http recfleet_blob recfleet_failing_memory)

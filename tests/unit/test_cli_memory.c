@@ -1,6 +1,5 @@
 /*
- * The command line when memory runs out: the n-th allocation fails, for n = 1, 2, … until all goes well. Linked with
- * --wrap for the allocating functions; what leaks is found by the sanitizers' builds.
+ * The command line when memory runs out: the n-th allocation fails, for n = 1, 2, … until all goes well.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,81 +14,7 @@
 #include "gateway/cli/cli_client.h"
 #include "gateway/cli/cli_report.h"
 #include "gateway/cli/cli_table.h"
-
-/* NOLINTBEGIN(bugprone-reserved-identifier): the linker makes these names */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-char *__real_strdup(const char *text);
-char *__real_strndup(const char *text, size_t length);
-
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-char *__wrap_strdup(const char *text);
-char *__wrap_strndup(const char *text, size_t length);
-/* NOLINTEND(bugprone-reserved-identifier) */
-
-/* 0: none fails; n: the n-th from now */
-static size_t fails_in;
-static bool has_failed;
-
-static bool fails(void)
-{
-    if (fails_in == 0 || --fails_in > 0)
-        return false;
-    has_failed = true;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : __real_realloc(memory, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
-
-char *__wrap_strndup(const char *text, size_t length)
-{
-    return fails() ? NULL : __real_strndup(text, length);
-}
-
-enum { MOST = 5000 };
-
-typedef enum err_code (*attempt_fn)(void *context, struct err *err);
-
-/* Until it succeeds with nothing failing. */
-static void try_until_it_succeeds(attempt_fn attempt, void *context)
-{
-    enum err_code rc = ERR_NO_MEMORY;
-
-    has_failed = true;
-    for (size_t n = 1; has_failed && n < MOST; n++) {
-        struct err err = {0};
-
-        has_failed = false;
-        fails_in = n;
-        rc = attempt(context, &err);
-        fails_in = 0;
-        assert_true(rc == ERR_OK || rc == ERR_NO_MEMORY);
-        assert_true(has_failed || rc == ERR_OK);
-    }
-    assert_false(has_failed);
-    assert_int_equal(rc, ERR_OK);
-}
+#include "tests/support/failing_memory.h"
 
 static enum err_code ask(void *context, struct err *err)
 {
@@ -112,7 +37,7 @@ static enum err_code ask(void *context, struct err *err)
 static void asking_without_memory_fails_cleanly(void **state)
 {
     (void)state;
-    try_until_it_succeeds(ask, NULL);
+    failing_memory_try(ask, NULL);
 }
 
 static enum err_code make_table(void *context, struct err *err)
@@ -136,7 +61,7 @@ static enum err_code make_table(void *context, struct err *err)
 static void a_table_without_memory_fails_cleanly(void **state)
 {
     (void)state;
-    try_until_it_succeeds(make_table, NULL);
+    failing_memory_try(make_table, NULL);
 }
 
 static enum err_code sum_up(void *context, struct err *err)
@@ -161,7 +86,7 @@ static void a_report_without_memory_fails_cleanly(void **state)
 
     (void)state;
     assert_int_equal(json_value_parse(&report, text, strlen(text), NULL), ERR_OK);
-    try_until_it_succeeds(sum_up, report);
+    failing_memory_try(sum_up, report);
     json_value_destroy(report);
 }
 

@@ -1,6 +1,5 @@
 /*
- * Source, cache and fetch when memory runs out: the n-th allocation fails, for n = 1, 2, … until all goes well. Linked
- * with --wrap for the allocating functions; what leaks is found by the sanitizers' builds.
+ * Source, cache and fetch when memory runs out: the n-th allocation fails, for n = 1, 2, … until all goes well.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/net/http_client.h"
+#include "tests/support/failing_memory.h"
 #include "tests/unit/fake_shop.h"
 #include "tests/unit/memory_store.h"
 #include "worker/connect/blob_folder.h"
@@ -21,82 +21,7 @@
 #include "worker/connect/folder.h"
 #include "worker/pipeline/fetch.h"
 
-/* NOLINTBEGIN(bugprone-reserved-identifier): the linker makes these names */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-char *__real_strdup(const char *text);
-char *__real_strndup(const char *text, size_t length);
-
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-char *__wrap_strdup(const char *text);
-char *__wrap_strndup(const char *text, size_t length);
-/* NOLINTEND(bugprone-reserved-identifier) */
-
-/* 0: none fails; n: the n-th from now */
-static size_t fails_in;
-static bool has_failed;
-
-static bool fails(void)
-{
-    if (fails_in == 0 || --fails_in > 0)
-        return false;
-    has_failed = true;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : __real_realloc(memory, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
-
-char *__wrap_strndup(const char *text, size_t length)
-{
-    return fails() ? NULL : __real_strndup(text, length);
-}
-
-enum { NOW = 10000000, ACTIVITIES = 60, MOST = 5000 };
-
-typedef enum err_code (*attempt_fn)(void *context, struct err *err);
-
-/* Until it succeeds with nothing failing; `check` (NULL: none) after each attempt. */
-static void try_until_it_succeeds(attempt_fn attempt, void (*check)(void *context), void *context)
-{
-    enum err_code rc = ERR_NO_MEMORY;
-
-    has_failed = true;
-    for (size_t n = 1; has_failed && n < MOST; n++) {
-        struct err err = {0};
-
-        has_failed = false;
-        fails_in = n;
-        rc = attempt(context, &err);
-        fails_in = 0;
-        assert_true(rc == ERR_OK || rc == ERR_NO_MEMORY);
-        assert_true(has_failed || rc == ERR_OK);
-        if (check != NULL)
-            check(context);
-    }
-    assert_false(has_failed);
-    assert_int_equal(rc, ERR_OK);
-}
+enum { NOW = 10000000, ACTIVITIES = 60 };
 
 static enum err_code open_source(void *context, struct err *err)
 {
@@ -113,7 +38,7 @@ static enum err_code open_source(void *context, struct err *err)
 static void opening_a_source_without_memory_fails_cleanly(void **state)
 {
     (void)state;
-    try_until_it_succeeds(open_source, NULL, NULL);
+    failing_memory_try(open_source, NULL);
 }
 
 static void ignore(void *context, const struct http_response *response, const struct err *err)
@@ -139,7 +64,7 @@ static enum err_code send_request(void *context, struct err *err)
 static void a_request_without_memory_fails_cleanly(void **state)
 {
     (void)state;
-    try_until_it_succeeds(send_request, NULL, NULL);
+    failing_memory_try(send_request, NULL);
 }
 
 static enum err_code open_folder(void *context, struct err *err)
@@ -156,7 +81,7 @@ static enum err_code open_folder(void *context, struct err *err)
 static void opening_a_folder_without_memory_fails_cleanly(void **state)
 {
     (void)state;
-    try_until_it_succeeds(open_folder, NULL, NULL);
+    failing_memory_try(open_folder, NULL);
 }
 
 static void write_file(const char *dir, const char *name, const char *text)
@@ -204,9 +129,9 @@ static void reading_an_export_without_memory_fails_cleanly(void **state)
     write_file(dir, names[0],
                "user,product,action,time\n\"a \"\"b\"\"\",1,view,9\nb,2,purchase,1970-01-02\nc,3,cart,9\n"
                "d,4,sing,9\nd\n");
-    try_until_it_succeeds(read_export, NULL, dir); /* without a catalogue */
+    failing_memory_try(read_export, dir); /* without a catalogue */
     write_file(dir, names[1], "id,title,stock\n1,Cup,2.5\n");
-    try_until_it_succeeds(read_export, NULL, dir);
+    failing_memory_try(read_export, dir);
     for (int i = 0; i < 2; i++) {
         (void)snprintf(path, sizeof path, "%s/%s", dir, names[i]);
         assert_int_equal(remove(path), 0);
@@ -216,7 +141,7 @@ static void reading_an_export_without_memory_fails_cleanly(void **state)
         "{\"id\":1,\"action\":\"purchase\",\"user_uid\":\"u\",\"info\":{\"content_ids\":\"1,2,3\"},\"created\":9}\n"
         "{\"action\":\"sing\"}\n{\n");
     write_file(dir, names[3], "[{\"id\":1,\"stock\":2,\"status\":\"Published\"}]");
-    try_until_it_succeeds(read_export, NULL, dir);
+    failing_memory_try(read_export, dir);
     for (int i = 2; i < 4; i++) {
         (void)snprintf(path, sizeof path, "%s/%s", dir, names[i]);
         assert_int_equal(remove(path), 0);
@@ -251,10 +176,12 @@ static enum err_code run(void *context, struct err *err)
 }
 
 /* Whatever the attempt came to, the next run has all rows. */
-static void check_cache(void *context)
+static enum err_code run_and_check(void *context, struct err *err)
 {
     struct scene *scene = context;
+    enum err_code rc = run(scene, err);
 
+    failing_memory_set(0);
     assert_true(scene->rows == 0 || scene->rows == scene->shop.count);
     assert_int_equal(run(scene, NULL), ERR_OK);
     assert_int_equal(scene->rows, scene->shop.count);
@@ -262,6 +189,7 @@ static void check_cache(void *context)
     scene->shop.count = ACTIVITIES / 2;
     assert_int_equal(run(scene, NULL), ERR_OK);
     scene->shop.count = ACTIVITIES;
+    return rc;
 }
 
 static void a_run_without_memory_spoils_no_cache(void **state)
@@ -277,7 +205,7 @@ static void a_run_without_memory_spoils_no_cache(void **state)
     scene->shop.count = ACTIVITIES / 2;
     assert_int_equal(run(scene, NULL), ERR_OK);
     scene->shop.count = ACTIVITIES;
-    try_until_it_succeeds(run, check_cache, scene);
+    failing_memory_try(run_and_check, scene);
     fake_shop_fini(&scene->shop);
     memory_store_fini(&scene->store);
     free(scene);

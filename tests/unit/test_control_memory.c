@@ -1,6 +1,6 @@
 /*
  * The queue's client, the upkeep and the reader of recommendations when memory runs out: the n-th allocation fails, for
- * n = 1, 2, … until the call succeeds. Leaks are found by the sanitizers' builds.
+ * n = 1, 2, … until the call succeeds.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,41 +16,11 @@
 #include "gateway/recommendation_reader.h"
 #include "gateway/settings.h"
 #include "gateway/upkeep.h"
-
-/* NOLINTBEGIN(bugprone-reserved-identifier): the linker makes these names */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-/* NOLINTEND(bugprone-reserved-identifier) */
-
-static size_t fails_in; /* 0: none fails; n: the n-th from now */
-
-static bool fails(void)
-{
-    return fails_in > 0 && --fails_in == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : __real_realloc(memory, size);
-}
+#include "tests/support/failing_memory.h"
 
 static void end_loop(uv_loop_t *loop)
 {
-    fails_in = 0;
+    failing_memory_set(0);
     assert_int_equal(uv_run(loop, UV_RUN_DEFAULT), 0);
     assert_int_equal(uv_loop_close(loop), 0);
 }
@@ -85,7 +55,7 @@ static void the_queue_and_its_upkeep_are_created_or_nothing_is(void **state)
 
         assert_int_equal(uv_loop_init(&loop), 0);
         services.loop = &loop;
-        fails_in = failures + 1;
+        failing_memory_set(failures + 1);
         if (queue_client_create(&services.queue, &loop, &config, &err) == ERR_OK) {
             upkeep = upkeep_create(&services);
             complete = upkeep != NULL;
@@ -93,7 +63,7 @@ static void the_queue_and_its_upkeep_are_created_or_nothing_is(void **state)
             assert_int_equal(err.code, ERR_NO_MEMORY);
             assert_null(services.queue);
         }
-        fails_in = 0;
+        failing_memory_set(0);
         failures += !complete;
         if (upkeep != NULL)
             upkeep_close(upkeep, on_upkeep_closed, services.queue);
@@ -137,12 +107,12 @@ static void a_read_is_started_and_answered_once_or_refused(void **state)
         services.loop = &loop;
         reader = recommendation_reader_create(&services, env);
         assert_non_null(reader);
-        fails_in = ++tries;
+        failing_memory_set(++tries);
         if (recommendation_reader_start(reader, "shop", JOB_TARGET_HOMEPAGE, "7", on_read, &answers, &err) == ERR_OK)
             started++; /* also where what failed was of no consequence */
         else
             assert_true(err.code == ERR_NO_MEMORY || err.code == ERR_CONFIG);
-        failed = fails_in == 0;
+        failed = failing_memory_has_failed();
         end_loop(&loop);
         recommendation_reader_destroy(reader);
     } while (failed);

@@ -1,6 +1,5 @@
 /*
- * What follows events when memory runs out: the n-th allocation fails, for n = 1, 2, … until the call succeeds. Leaks
- * are found by the sanitizers' builds.
+ * What follows events when memory runs out: the n-th allocation fails, for n = 1, 2, … until the call succeeds.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,41 +13,11 @@
 #include "gateway/events.h"
 #include "gateway/exchange.h"
 #include "gateway/waiters.h"
-
-/* NOLINTBEGIN(bugprone-reserved-identifier): the linker makes these names */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-/* NOLINTEND(bugprone-reserved-identifier) */
-
-static size_t fails_in; /* 0: none fails; n: the n-th from now */
-
-static bool fails(void)
-{
-    return fails_in > 0 && --fails_in == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : __real_realloc(memory, size);
-}
+#include "tests/support/failing_memory.h"
 
 static void end_loop(uv_loop_t *loop)
 {
-    fails_in = 0;
+    failing_memory_set(0);
     assert_int_equal(uv_run(loop, UV_RUN_DEFAULT), 0);
     assert_int_equal(uv_loop_close(loop), 0);
 }
@@ -67,9 +36,9 @@ static void events_are_created_or_nothing_is(void **state)
         uv_loop_t loop;
 
         assert_int_equal(uv_loop_init(&loop), 0);
-        fails_in = failures + 1;
+        failing_memory_set(failures + 1);
         rc = events_create(&events, &loop, &config, &err);
-        fails_in = 0;
+        failing_memory_set(0);
         if (rc != ERR_OK) {
             assert_int_equal(rc, ERR_NO_MEMORY);
             assert_null(events);
@@ -97,11 +66,11 @@ static void waiters_streams_and_exchanges_are_created_or_nothing_is(void **state
 
         assert_int_equal(uv_loop_init(&loop), 0);
         services.loop = &loop;
-        fails_in = failures + 1;
+        failing_memory_set(failures + 1);
         waiters = waiters_create(&services);
         streams = api_events_create(&services);
         exchange = exchange_create(&services, NULL, NULL);
-        fails_in = 0;
+        failing_memory_set(0);
         complete = waiters != NULL && streams != NULL && exchange != NULL;
         failures += !complete;
         if (waiters != NULL)

@@ -1,4 +1,3 @@
-/* Linked with --wrap for the allocating functions, so that each of them can fail in its turn. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,43 +11,8 @@
 
 #include "common/net/metrics.h"
 #include "common/net/metrics_process.h"
+#include "tests/support/failing_memory.h"
 #include "tests/support/metrics_text.h"
-
-/* NOLINTBEGIN(bugprone-reserved-identifier): the linker makes these names */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-/* NOLINTEND(bugprone-reserved-identifier) */
-
-/* 0: none fails; n: the n-th from now */
-static size_t fails_in;
-static bool has_failed;
-
-static bool fails(void)
-{
-    if (fails_in == 0 || --fails_in > 0)
-        return false;
-    has_failed = true;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : __real_realloc(memory, size);
-}
 
 static const double bounds[] = {.1, 1, 10};
 
@@ -250,8 +214,7 @@ static void it_lives_with_any_failed_allocation(void **state)
         struct metrics_family *family;
         struct str text = {0};
 
-        fails_in = n;
-        has_failed = false;
+        failing_memory_set(n);
         metrics = metrics_create();
         if (metrics != NULL) {
             family = metrics_add(metrics, &seconds);
@@ -260,12 +223,12 @@ static void it_lives_with_any_failed_allocation(void **state)
                 metrics_observe(family, i, METRICS_LABELS(i > 0 ? "b" : "a"));
             metrics_increase(metrics_add(metrics, &requests), 1, METRICS_LABELS("a", "b"));
             if (!metrics_print(metrics, &text))
-                assert_true(has_failed);
+                assert_true(failing_memory_has_failed());
         }
-        fails_in = 0;
+        failing_memory_set(0);
         str_fini(&text);
         metrics_destroy(metrics);
-        if (!has_failed) {
+        if (!failing_memory_has_failed()) {
             assert_true(n > 10);
             return;
         }

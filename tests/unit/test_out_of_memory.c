@@ -1,7 +1,6 @@
 /*
  * What the base, JSON, jobs and the store do when memory runs out: the n-th allocation fails, for n = 1, 2, … until the
- * call succeeds. Linked with --wrap for the allocating functions; jansson is given the same ones. Leaks are found by
- * the sanitizers' builds.
+ * call succeeds; jansson's allocations too.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,69 +20,12 @@
 #include "common/base/str.h"
 #include "common/job/job_params.h"
 #include "common/job/job_store.h"
-
-/* NOLINTBEGIN(bugprone-reserved-identifier): the linker makes these names */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-char *__real_strdup(const char *text);
-char *__real_strndup(const char *text, size_t length);
-
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-char *__wrap_strdup(const char *text);
-char *__wrap_strndup(const char *text, size_t length);
-/* NOLINTEND(bugprone-reserved-identifier) */
-
-/* 0: none fails; n: the n-th from now */
-static size_t fails_in;
-static bool has_failed;
-
-static bool fails(void)
-{
-    if (fails_in == 0 || --fails_in > 0)
-        return false;
-    has_failed = true;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : __real_realloc(memory, size);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t size)
-{
-    return fails() ? NULL : __real_aligned_alloc(alignment, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
-
-char *__wrap_strndup(const char *text, size_t length)
-{
-    return fails() ? NULL : __real_strndup(text, length);
-}
+#include "tests/support/failing_memory.h"
 
 /* jansson takes a text that it has no memory for for an invalid token. */
 static enum err_code known(enum err_code rc)
 {
-    return rc == ERR_FORMAT && has_failed ? ERR_NO_MEMORY : rc;
+    return rc == ERR_FORMAT && failing_memory_has_failed() ? ERR_NO_MEMORY : rc;
 }
 
 /* Calls until nothing fails any more. A call that met a failure says so, unless there was another way. */
@@ -96,14 +38,13 @@ static void fail_each_allocation(enum err_code (*call)(void *context), void *con
         enum err_code rc;
 
         assert_true(++n < 10000);
-        has_failed = false;
-        fails_in = n;
+        failing_memory_set(n);
         rc = call(context);
-        fails_in = 0;
-        if (rc != ERR_OK && (rc != ERR_NO_MEMORY || !has_failed))
+        failing_memory_set(0);
+        if (rc != ERR_OK && (rc != ERR_NO_MEMORY || !failing_memory_has_failed()))
             fail_msg("allocation %zu: %s", n, err_code_name(rc));
         failures += rc == ERR_NO_MEMORY;
-    } while (has_failed);
+    } while (failing_memory_has_failed());
     if (failures < at_least)
         fail_msg("%zu failures, not %zu", failures, at_least);
 }
@@ -142,11 +83,11 @@ static void a_setting_is_read_though_it_cannot_be_remembered(void **state)
     (void)state;
     assert_int_equal(env_create(&env, environment, NULL, false, NULL), ERR_OK);
     for (size_t n = 1; n < 5; n++) {
-        fails_in = n;
+        failing_memory_set(n);
         assert_int_equal(env_int(env, "NAME", 1, 0, 9), 7);
-        fails_in = n;
+        failing_memory_set(n);
         env_problem(env, "a problem");
-        fails_in = 0;
+        failing_memory_set(0);
     }
     env_destroy(env);
 }
@@ -340,7 +281,7 @@ static enum err_code insert_job(void *context)
     struct store_call *call = context;
     enum err_code rc = job_store_insert(call->store, call->document, NULL);
 
-    if (rc == ERR_OK && has_failed) /* for the next one */
+    if (rc == ERR_OK && failing_memory_has_failed()) /* for the next one */
         assert_int_equal(job_store_delete_accepted(call->store, job_id, NULL), ERR_OK);
     return rc;
 }
@@ -402,6 +343,6 @@ int main(void)
         cmocka_unit_test(the_store_keeps_what_it_had),
     };
 
-    json_set_alloc_funcs(__wrap_malloc, free);
+    json_set_alloc_funcs(malloc, free);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

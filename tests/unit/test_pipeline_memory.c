@@ -1,6 +1,5 @@
 /*
- * The stages when memory runs out: the n-th allocation fails, for n = 1, 2, … until the run succeeds. Linked with
- * --wrap for the allocating functions; what leaks is found by the sanitizers' builds.
+ * The stages when memory runs out: the n-th allocation fails, for n = 1, 2, … until the run succeeds.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,61 +11,11 @@
 
 #include <cmocka.h>
 
+#include "tests/support/failing_memory.h"
 #include "worker/pipeline/analytics.h"
 #include "worker/pipeline/clean.h"
 #include "worker/pipeline/matrix.h"
 #include "worker/pipeline/outliers.h"
-
-/* NOLINTBEGIN(bugprone-reserved-identifier): the linker makes these names */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-char *__real_strdup(const char *text);
-
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-char *__wrap_strdup(const char *text);
-/* NOLINTEND(bugprone-reserved-identifier) */
-
-/* 0: none fails; n: the n-th from now */
-static size_t fails_in;
-static bool has_failed;
-
-static bool fails(void)
-{
-    if (fails_in == 0 || --fails_in > 0)
-        return false;
-    has_failed = true;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : __real_realloc(memory, size);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t size)
-{
-    return fails() ? NULL : __real_aligned_alloc(alignment, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
 
 /* Parsed beforehand: the JSON library's own memory is not under test. */
 struct served {
@@ -191,14 +140,13 @@ static void each_lack_of_memory_is_an_error_that_says_so(void **state)
         struct err err = {0};
 
         assert_true(n < 10000);
-        has_failed = false;
-        fails_in = n;
+        failing_memory_set(n);
         rc = run_stages(*state, &err);
-        fails_in = 0;
-        assert_int_equal(rc, has_failed ? ERR_NO_MEMORY : ERR_OK);
+        failing_memory_set(0);
+        assert_int_equal(rc, failing_memory_has_failed() ? ERR_NO_MEMORY : ERR_OK);
         if (rc != ERR_OK && strstr(err.message, "memory") == NULL)
             fail_msg("allocation %zu: %s", n, err.message);
-        failures += has_failed;
+        failures += failing_memory_has_failed();
     }
     print_message("%zu allocations failed one by one\n", failures);
     assert_true(failures > 30);

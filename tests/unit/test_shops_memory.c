@@ -1,6 +1,5 @@
 /*
- * Shops and their settings when memory runs out: the n-th allocation fails, for n = 1, 2, … until all goes well. Linked
- * with --wrap for the allocating functions; what leaks is found by the sanitizers' builds.
+ * Shops and their settings when memory runs out: the n-th allocation fails, for n = 1, 2, … until all goes well.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,60 +13,8 @@
 #include <cmocka.h>
 
 #include "common/job/job_shops.h"
+#include "tests/support/failing_memory.h"
 #include "worker/fleet.h"
-
-/* NOLINTBEGIN(bugprone-reserved-identifier): the linker makes these names */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-char *__real_strdup(const char *text);
-char *__real_strndup(const char *text, size_t length);
-
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-char *__wrap_strdup(const char *text);
-char *__wrap_strndup(const char *text, size_t length);
-/* NOLINTEND(bugprone-reserved-identifier) */
-
-/* 0: none fails; n: the n-th from now */
-static size_t fails_in;
-static bool has_failed;
-
-static bool fails(void)
-{
-    if (fails_in == 0 || --fails_in > 0)
-        return false;
-    has_failed = true;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : __real_realloc(memory, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
-
-char *__wrap_strndup(const char *text, size_t length)
-{
-    return fails() ? NULL : __real_strndup(text, length);
-}
-
-enum { MOST = 5000 };
 
 static const char shops_text[] =
     "{\"toys\":{\"API_URL\":\"http://t\",\"ALS_FACTORS\":16,\"HOMEPAGE_KEY_PREFIX\":\"t:\","
@@ -80,28 +27,6 @@ struct scene {
     char setting[96];
     FILE *sink;
 };
-
-typedef enum err_code (*attempt_fn)(void *context, struct err *err);
-
-/* Until it succeeds with nothing failing. */
-static void try_until_it_succeeds(attempt_fn attempt, void *context)
-{
-    enum err_code rc = ERR_NO_MEMORY;
-
-    has_failed = true;
-    for (size_t n = 1; has_failed && n < MOST; n++) {
-        struct err err = {0};
-
-        has_failed = false;
-        fails_in = n;
-        rc = attempt(context, &err);
-        fails_in = 0;
-        assert_true(rc == ERR_OK || rc == ERR_NO_MEMORY);
-        assert_true(has_failed || rc == ERR_OK);
-    }
-    assert_false(has_failed);
-    assert_int_equal(rc, ERR_OK);
-}
 
 static enum err_code load_shops(void *context, struct err *err)
 {
@@ -161,12 +86,12 @@ static enum err_code take_settings(void *context, struct err *err)
 
 static void shops_are_read_whole_or_not_at_all(void **state)
 {
-    try_until_it_succeeds(load_shops, *state);
+    failing_memory_try(load_shops, *state);
 }
 
 static void settings_of_a_shop_are_there_or_an_error_is(void **state)
 {
-    try_until_it_succeeds(take_settings, *state);
+    failing_memory_try(take_settings, *state);
 }
 
 static int start(void **state)
