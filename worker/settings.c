@@ -124,6 +124,7 @@ static void read_shop(struct worker_settings *out, struct env *env)
         env_problem(env, "TIMEZONE: this machine knows no zone \"%s\" (Europe/Berlin, UTC, …)", out->timezone);
     out->test_user = env_text(env, "TEST_EMAIL_FOR_RECOMMENDATIONS", NULL);
     out->test_product = env_text(env, "TEST_PRODUCT_FOR_SIMILAR_PRODUCTS", NULL);
+    out->test_cross_sell = env_text(env, "TEST_PRODUCT_FOR_CROSS_SELL", NULL);
 }
 
 static void read_cache(struct worker_settings *out, struct env *env)

@@ -47,8 +47,9 @@ struct worker_settings {
     enum settings_profile profile;
     struct als_params als; /* of the profile, with what was given put over it */
     struct settings_als_given als_given;
-    const char *test_user; /* NULL: any */
-    const char *test_product;
+    const char *test_user;       /* NULL: any */
+    const char *test_product;    /* TEST_PRODUCT_FOR_SIMILAR_PRODUCTS */
+    const char *test_cross_sell; /* TEST_PRODUCT_FOR_CROSS_SELL */
 };
 
 /* Reads all; problems are noted in the env. */

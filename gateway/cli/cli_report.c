@@ -176,6 +176,7 @@ void cli_report_append(const struct cli_style *style, struct str *out, const str
     str_append_char(out, '\n');
     append_object(style, out, "matrix", json_value_get(report, "matrix"));
     append_object(style, out, "als", json_value_get(report, "als"));
+    append_object(style, out, "cross-sell", json_value_get(report, "cross_sell"));
     append_published(style, out, report);
     append_object(style, out, "outliers", json_value_get(report, "outliers"));
     append_object(style, out, "metrics", json_value_get(report, "metrics"));

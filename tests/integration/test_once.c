@@ -162,7 +162,6 @@ static void what_cannot_run_says_so(void **state)
         int status;
         const char *text;
     } cases[] = {
-        {{"--once", "cross_sell", NULL}, 1, "not built yet"},
         {{"--once", "bakery", NULL}, 1, "\"bakery\" is no type of job"},
         {{"--once", TYPE, "--param", "colour=red", NULL}, 1, "no parameter \"colour\""},
         {{"--once", TYPE, "--param", "factors=0", NULL}, 1, "factors must be"},

@@ -135,9 +135,6 @@ static void a_job_that_fails_for_good_is_dead_at_once(void **state)
     worker_fixture_submit(fixture, homepage, "{\"colour\":1}", id);
     worker_fixture_wait_for_state(fixture, id, "dead");
     assert_error(fixture, id, "argument", "no parameter \"colour\"");
-    worker_fixture_submit(fixture, JOB_CROSS_SELL, "{}", id);
-    worker_fixture_wait_for_state(fixture, id, "dead");
-    assert_error(fixture, id, "argument", "not built yet");
     worker_fixture_assert_queue_is_empty(fixture);
 }
 

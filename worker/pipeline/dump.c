@@ -8,50 +8,9 @@
 #include <unistd.h>
 
 #include "common/base/mem.h"
-#include "common/base/str.h"
+#include "worker/pipeline/dump_file.h"
 
 enum { FOLDER_MODE = 0777, NUMBER_BYTES = 32 };
-
-/* A file under its temporary name until it is complete. */
-struct output {
-    char *path;
-    char *temporary;
-    FILE *file;
-};
-
-static enum err_code output_open(struct output *output, const char *dir, const char *name, struct err *err)
-{
-    *output = (struct output){.path = str_format("%s/%s", dir, name), .temporary = str_format("%s/%s.tmp", dir, name)};
-    if (output->path == NULL || output->temporary == NULL)
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory to write %s/%s", dir, name);
-    output->file = fopen(output->temporary, "w");
-    if (output->file == NULL)
-        return ERR_SET(err, ERR_IO, "open %s: %s", output->temporary, strerror(errno));
-    return ERR_OK;
-}
-
-/* Closes and, where rc is ERR_OK and nothing failed, gives the file its name. Frees all in any case. */
-static enum err_code output_close(struct output *output, enum err_code rc, struct err *err)
-{
-    if (output->file != NULL) {
-        bool failed = fflush(output->file) != 0 || ferror(output->file) != 0;
-        int cause = errno;
-
-        if (fclose(output->file) != 0 && !failed) {
-            failed = true;
-            cause = errno;
-        }
-        if (rc == ERR_OK && failed)
-            rc = ERR_SET(err, ERR_IO, "write %s: %s", output->temporary, strerror(cause));
-        if (rc == ERR_OK && rename(output->temporary, output->path) != 0)
-            rc = ERR_SET(err, ERR_IO, "rename %s to %s: %s", output->temporary, output->path, strerror(errno));
-        if (rc != ERR_OK)
-            (void)unlink(output->temporary);
-    }
-    free(output->path);
-    free(output->temporary);
-    return rc;
-}
 
 static enum err_code make_folder(const char *path, struct err *err)
 {
@@ -86,19 +45,19 @@ enum err_code dump_prepare(const char *dir, struct err *err)
 
 enum err_code dump_json(const char *dir, const char *name, const struct json *value, struct err *err)
 {
-    struct output output;
-    enum err_code rc = output_open(&output, dir, name, err);
+    struct dump_file output;
+    enum err_code rc = dump_file_open(&output, dir, name, err);
     char *text;
 
     if (rc != ERR_OK)
-        return output_close(&output, rc, err);
+        return dump_file_close(&output, rc, err);
     text = json_value_print(value, false, 1);
     if (text == NULL)
         rc = ERR_SET(err, ERR_NO_MEMORY, "no memory to write %s", output.path);
     else
         (void)fprintf(output.file, "%s\n", text);
     free(text);
-    return output_close(&output, rc, err);
+    return dump_file_close(&output, rc, err);
 }
 
 /* Quoted as RFC 4180 says where that is needed. */
@@ -174,15 +133,15 @@ static void write_matrix(FILE *file, const struct matrix *matrix, const struct b
 enum err_code dump_matrix(const char *dir, const struct matrix *matrix, struct err *err)
 {
     struct by_product by = {0};
-    struct output output;
-    enum err_code rc = output_open(&output, dir, "matrix.csv", err);
+    struct dump_file output;
+    enum err_code rc = dump_file_open(&output, dir, "matrix.csv", err);
 
     if (rc == ERR_OK)
         rc = by_product_init(&by, matrix, err);
     if (rc == ERR_OK)
         write_matrix(output.file, matrix, &by);
     by_product_fini(&by);
-    return output_close(&output, rc, err);
+    return dump_file_close(&output, rc, err);
 }
 
 /* The double nearest to its nine digits, so that a JSON writer of more digits shows just these. */
@@ -245,18 +204,18 @@ enum err_code dump_als(const char *dir, const struct matrix *matrix, const struc
 static enum err_code dump_top_overall(const char *dir, const struct matrix *matrix,
                                       const struct recommendations *recommendations, struct err *err)
 {
-    struct output output;
-    enum err_code rc = output_open(&output, dir, "top_overall.json", err);
+    struct dump_file output;
+    enum err_code rc = dump_file_open(&output, dir, "top_overall.json", err);
 
     if (rc != ERR_OK)
-        return output_close(&output, rc, err);
+        return dump_file_close(&output, rc, err);
     (void)fputs("[", output.file);
     for (size_t i = 0; i < recommendations->top_overall_count; i++)
         (void)fprintf(output.file, "%s\n [%lld, %.9g]", i > 0 ? "," : "",
                       (long long)matrix->product_ids[recommendations->top_overall[i]],
                       recommendations->top_overall_sums[i]);
     (void)fputs("\n]\n", output.file);
-    return output_close(&output, rc, err);
+    return dump_file_close(&output, rc, err);
 }
 
 static void write_list(FILE *file, const struct matrix *matrix, const struct als_lists *lists, size_t row)
@@ -273,34 +232,34 @@ static void write_list(FILE *file, const struct matrix *matrix, const struct als
 static enum err_code dump_lists(const char *dir, const struct matrix *matrix, const struct als_lists *lists,
                                 struct err *err)
 {
-    struct output output;
-    enum err_code rc = output_open(&output, dir, "lists.csv", err);
+    struct dump_file output;
+    enum err_code rc = dump_file_open(&output, dir, "lists.csv", err);
 
     if (rc != ERR_OK)
-        return output_close(&output, rc, err);
+        return dump_file_close(&output, rc, err);
     (void)fputs("user_uid,recommended\n", output.file);
     for (size_t user = 0; user < matrix->users; user++) {
         write_field(output.file, matrix->user_uids[user]);
         (void)fputc(',', output.file);
         write_list(output.file, matrix, lists, user);
     }
-    return output_close(&output, rc, err);
+    return dump_file_close(&output, rc, err);
 }
 
 static enum err_code dump_similar(const char *dir, const struct matrix *matrix, const struct als_lists *lists,
                                   struct err *err)
 {
-    struct output output;
-    enum err_code rc = output_open(&output, dir, "similar.csv", err);
+    struct dump_file output;
+    enum err_code rc = dump_file_open(&output, dir, "similar.csv", err);
 
     if (rc != ERR_OK)
-        return output_close(&output, rc, err);
+        return dump_file_close(&output, rc, err);
     (void)fputs("product_id,similar\n", output.file);
     for (size_t product = 0; product < matrix->products; product++) {
         (void)fprintf(output.file, "%lld,", (long long)matrix->product_ids[product]);
         write_list(output.file, matrix, lists, product);
     }
-    return output_close(&output, rc, err);
+    return dump_file_close(&output, rc, err);
 }
 
 enum err_code dump_recommendations(const char *dir, const struct matrix *matrix,

@@ -37,6 +37,10 @@ struct publish_counts {
 enum err_code publish_guard(const struct publish_counts *now, const struct json *last,
                             const struct publish_params *params, struct err *err) MUST_CHECK;
 
+/* The same of one number: `now` of `what` against the member `key` of `last`. */
+enum err_code publish_guard_count(const char *what, size_t now, const struct json *last, const char *key,
+                                  const struct publish_params *params, struct err *err) MUST_CHECK;
+
 /* Publishes all lists; *counts is filled (keys 0 in a dry run). Empty lists are not published. */
 enum err_code publish_run(struct publish_counts *counts, const struct matrix *matrix,
                           const struct recommendations *recommendations, const struct publish_params *params,

@@ -155,6 +155,21 @@ static void append_als(struct str *out, const struct json *report)
         str_append_char(out, '\n');
 }
 
+static void append_cross_sell(struct str *out, const struct json *cross_sell)
+{
+    if (cross_sell == NULL)
+        return;
+    str_append_char(out, '\n');
+    append_label(out, "cross-sell");
+    str_append_format(out, "%lld interactions of %lld users with %lld products, %lld pairs of products\n",
+                      (long long)get_int(cross_sell, "rows"), (long long)get_int(cross_sell, "users"),
+                      (long long)get_int(cross_sell, "products"), (long long)get_int(cross_sell, "product_pairs"));
+    append_label(out, "lists");
+    str_append_format(out, "%lld, %lld of them full, %lld empty, %lld products in all\n",
+                      (long long)get_int(cross_sell, "lists"), (long long)get_int(cross_sell, "lists_full"),
+                      (long long)get_int(cross_sell, "lists_empty"), (long long)get_int(cross_sell, "list_items"));
+}
+
 static bool append_recommender(void *context, const char *key, const struct json *value)
 {
     struct str *out = context;
@@ -178,6 +193,27 @@ static void append_metrics(struct str *out, const struct json *metrics)
     json_value_each(metrics, append_recommender, out);
 }
 
+static void append_keys(struct str *out, const struct json *counts, bool published)
+{
+    bool is_cross_sell = json_value_get(counts, "cross_sell_keys") != NULL;
+
+    if (!published)
+        str_append_text(out, "nothing");
+    else if (is_cross_sell)
+        str_append_format(out, "%lld keys, %lld removed", (long long)get_int(counts, "cross_sell_keys"),
+                          (long long)get_int(counts, "removed"));
+    else
+        str_append_format(out, "%lld homepage keys, %lld similar keys, %lld removed",
+                          (long long)get_int(counts, "homepage_keys"), (long long)get_int(counts, "similar_keys"),
+                          (long long)get_int(counts, "removed"));
+    if (is_cross_sell)
+        str_append_format(out, " (%lld products with a list, ", (long long)get_int(counts, "cross_sell_lists"));
+    else
+        str_append_format(out, " (%lld users, %lld products with similar ones, ", (long long)get_int(counts, "users"),
+                          (long long)get_int(counts, "similar_lists"));
+    str_append_format(out, "%lld recommendable)\n", (long long)get_int(counts, "recommendable"));
+}
+
 static void append_published(struct str *out, const struct json *report)
 {
     const struct json *counts = json_value_get(report, "published_counts");
@@ -187,15 +223,7 @@ static void append_published(struct str *out, const struct json *report)
         return;
     (void)json_value_get_bool(report, "published", &published);
     append_label(out, "published");
-    if (published)
-        str_append_format(out, "%lld homepage keys, %lld similar keys, %lld removed",
-                          (long long)get_int(counts, "homepage_keys"), (long long)get_int(counts, "similar_keys"),
-                          (long long)get_int(counts, "removed"));
-    else
-        str_append_text(out, "nothing");
-    str_append_format(out, " (%lld users, %lld products with similar ones, %lld recommendable)\n",
-                      (long long)get_int(counts, "users"), (long long)get_int(counts, "similar_lists"),
-                      (long long)get_int(counts, "recommendable"));
+    append_keys(out, counts, published);
 }
 
 static void append_outliers(struct str *out, const struct json *outliers)
@@ -243,6 +271,7 @@ static void append_samples(struct str *out, const struct json *samples)
 {
     const struct json *user = json_value_get(samples, "user");
     const struct json *similar = json_value_get(samples, "similar");
+    const struct json *cross_sell = json_value_get(samples, "cross_sell");
 
     if (user != NULL) {
         str_append_format(out, "\nuser %s has shown most interest in\n", get_text(user, "user_uid"));
@@ -258,6 +287,11 @@ static void append_samples(struct str *out, const struct json *samples)
         str_append_format(out, "\nsimilar to %lld %s are\n", (long long)get_int(similar, "product_id"),
                           get_text(similar, "title"));
         append_products(out, json_value_get(similar, "similar"));
+    }
+    if (cross_sell != NULL) {
+        str_append_format(out, "\nlooked at or bought together with %lld %s are\n",
+                          (long long)get_int(cross_sell, "product_id"), get_text(cross_sell, "title"));
+        append_products(out, json_value_get(cross_sell, "cross_sell"));
     }
 }
 
@@ -298,6 +332,7 @@ char *report_text_make(const struct json *report)
     append_stages(&out, json_value_get(report, "stages"));
     append_matrix(&out, json_value_get(report, "matrix"));
     append_als(&out, report);
+    append_cross_sell(&out, json_value_get(report, "cross_sell"));
     append_metrics(&out, json_value_get(report, "metrics"));
     append_published(&out, report);
     append_outliers(&out, json_value_get(report, "outliers"));
