@@ -21,6 +21,7 @@ class Fate:
     play: str = "submit_and_watch"  # the method of client.Client that plays it
     rivals: int = 1  # jobs of one shop
     doom: str = ""  # "child" or "worker": killed whenever the job runs
+    type: str = "homepage_and_similar_products"
 
 
 def fates(*table):
@@ -28,9 +29,11 @@ def fates(*table):
 
 
 FATES = fates(
-    Fate("plain", 56),
+    Fate("plain", 44),
     Fate("large", 10, mood="large"),
-    Fate("rival", 54, play="contend", rivals=3),
+    Fate("rival", 48, play="contend", rivals=3),
+    Fate("cross-sell", 12, type="cross_sell"),
+    Fate("cross-sell rival", 6, play="contend", rivals=3, type="cross_sell"),
     Fate("dry run", 8, publishes=False),
     Fate("scheduled", 8, play="schedule"),
     Fate("scheduled rival", 6, ends=frozenset({SUCCEEDED, SUPERSEDED}), play="schedule", rivals=3),
@@ -73,7 +76,7 @@ class Job:
         return random.Random(self.seed)
 
     def body(self):
-        body = {"type": "homepage_and_similar_products", "max_errors": self.fate.max_errors,
+        body = {"type": self.fate.type, "max_errors": self.fate.max_errors,
                 "params": {"namespace": self.shop}}
         if not self.fate.publishes:
             body["params"]["publish"] = False

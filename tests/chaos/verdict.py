@@ -163,7 +163,7 @@ class Verdict:
                 if not self.promises.expect(report is not None and report["fence"] == document["fence"],
                                             "a success has the report of its run", f"{report and report['fence']}", job.id):
                     continue
-                wanted = report["published_counts"]["homepage_keys"] + report["published_counts"]["similar_keys"]
+                wanted = sum(count for name, count in report["published_counts"].items() if name.endswith("_keys"))
             elif document["state"] != CANCELLED or document["attempt"] > 1:  # an earlier attempt may have begun to publish
                 continue
             if self.was_blind(document):
