@@ -66,6 +66,10 @@ static void append_row(struct str *row, const struct job_param *param)
 
     str_append_format(row, "| `%s` | ", param->name);
     append_range(row, param);
+    for (int type = 0; type < JOB_TYPE_COUNT; type++) {
+        if (job_param_takes_list(param, (enum job_type)type))
+            str_append_format(row, "; %c: or a list", letters[type]);
+    }
     str_append_format(row, " | %s | ", param->fallback);
     if (param->setting != NULL)
         str_append_format(row, "`%s` ", param->setting);
