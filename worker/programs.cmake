@@ -5,7 +5,7 @@ recfleet_library(recfleet_child_line SOURCES child_line.c line_reader.c stage_pr
 # The parent: queue, lease, child. It knows no ALS.
 recfleet_library(recfleet_supervisor
   SOURCES supervisor.c supervisor_attempt.c supervisor_begin.c supervisor_child.c supervisor_correction.c supervisor_ending.c
-    supervisor_intake.c supervisor_lease.c supervisor_news.c supervisor_outcome.c supervisor_store.c worker_metrics.c
+    supervisor_intake.c supervisor_keep.c supervisor_lease.c supervisor_news.c supervisor_outcome.c supervisor_store.c worker_metrics.c
   PUBLIC recfleet_job_settings recfleet_job_queue recfleet_job_store recfleet_redis_async recfleet_child_line
     recfleet_metrics_listener)
 

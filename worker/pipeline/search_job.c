@@ -216,15 +216,21 @@ static void keep(struct job *job)
     job->unkept = !progress_keep(&job->run.inputs->progress, job->run.report);
 }
 
-static double cost_of(const struct search_point *point, int iterations)
-{
-    return (double)point->factors * iterations;
-}
-
 static bool continues(const struct job *job, size_t i)
 {
     return job->params->warm_start && job->params->als.tolerance == 0 && i > 0 &&
            search_point_continues(&job->results[i].point, &job->results[i - 1].point);
+}
+
+/* As is to be expected; where what a combination was to go on from fails it takes longer. */
+static double cost_of(const struct job *job, size_t i)
+{
+    const struct search_point *point = &job->results[i].point;
+    int iterations = point->iterations;
+
+    if (continues(job, i) && !job->results[i - 1].reused)
+        iterations -= job->results[i - 1].point.iterations;
+    return job->results[i].reused ? 0 : (double)point->factors * iterations;
 }
 
 static bool report_progress(struct job *job, double part)
@@ -314,7 +320,7 @@ static enum err_code run_combination(struct job *job, size_t i, struct err *err)
     enum err_code rc;
 
     result->continued_from = job->model.y != NULL ? job->results[i - 1].point.iterations : 0;
-    job->now = cost_of(&result->point, result->point.iterations - result->continued_from);
+    job->now = cost_of(job, i);
     write_note(job, i);
     if (!report_progress(job, 0))
         return ERR_SET(err, ERR_CANCELLED, "cancelled before combination %zu of %zu", i + 1, job->count);
@@ -359,15 +365,9 @@ static void add_reused(struct job *job)
     const struct search_report report = report_of(job);
 
     for (size_t i = 0; i < job->count; i++) {
-        const struct search_result *before = i > 0 ? &job->results[i - 1] : NULL;
-        int iterations = job->results[i].point.iterations;
-
-        if (job->results[i].has_ended)
+        job->whole += cost_of(job, i);
+        if (job->results[i].reused)
             search_report_add(job->run.report, &report, &job->results[i]);
-        else if (before != NULL && !before->has_ended && continues(job, i))
-            job->whole += cost_of(&job->results[i].point, iterations - before->point.iterations);
-        else
-            job->whole += cost_of(&job->results[i].point, iterations);
     }
 }
 
