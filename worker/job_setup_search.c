@@ -10,6 +10,7 @@ enum {
     KEEP_EVERY_MS = 1000,
     FEWER_FACTORS = 4,
     LESS_ALPHA = 8,
+    LEAST_ALPHA = 80,
     DEFAULT_SEED = 123 /* of the golden split mask */
 };
 
@@ -100,6 +101,7 @@ static void set_grid(struct search_grid *grid, const struct als_params *usual, c
         add_real(grid->regularization, &grid->regularization_count, usual->regularization);
     }
     if (!take_reals(grid->alpha, &grid->alpha_count, params, "alpha")) {
+        add_real(grid->alpha, &grid->alpha_count, usual->alpha / LEAST_ALPHA);
         add_real(grid->alpha, &grid->alpha_count, usual->alpha / LESS_ALPHA);
         add_real(grid->alpha, &grid->alpha_count, usual->alpha);
     }

@@ -94,6 +94,12 @@ struct json *search_result_json(const struct search_result *result)
     return NULL;
 }
 
+/* JSON keeps 15 digits. */
+static bool is_near(double a, double b)
+{
+    return fabs(a - b) <= 1e-12 * fabs(b);
+}
+
 static bool is_of_point(const struct json *params, const struct search_point *point)
 {
     const char *solver = json_value_get_text(params, "solver");
@@ -107,7 +113,8 @@ static bool is_of_point(const struct json *params, const struct search_point *po
     (void)json_value_get_double(params, "regularization", &regularization);
     (void)json_value_get_double(params, "alpha", &alpha);
     return solver != NULL && strcmp(solver, report_solver_name(point->solver)) == 0 && factors == point->factors &&
-           iterations == point->iterations && regularization == point->regularization && alpha == point->alpha;
+           iterations == point->iterations && is_near(regularization, point->regularization) &&
+           is_near(alpha, point->alpha);
 }
 
 static bool take(struct search_result *result, const struct json *earlier)
@@ -120,14 +127,14 @@ static bool take(struct search_result *result, const struct json *earlier)
         !json_value_get_double(metrics, "precision_at_5", &found.precision_short) ||
         !json_value_get_double(metrics, "map_at_10", &found.map) ||
         !json_value_get_double(metrics, "ndcg_at_10", &found.ndcg) ||
-        !json_value_get_double(metrics, "auc_at_10", &found.auc))
+        !json_value_get_double(metrics, "auc_at_10", &found.auc) ||
+        !json_value_get_double(earlier, "score", &result->score))
         return false;
     (void)json_value_get_double(earlier, "loss", &result->loss);
     (void)json_value_get_double(earlier, "seconds", &result->seconds);
     (void)json_value_get_int64(earlier, "continued_from", &continued_from);
     result->continued_from = (int)continued_from;
     result->metrics = found;
-    result->score = search_score(&found);
     result->has_ended = true;
     result->reused = true;
     return true;
