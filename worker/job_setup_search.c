@@ -130,7 +130,7 @@ static void set_earlier(struct search_params *out, const struct json *params, co
         return;
     if (json_value_get(params, "now") == NULL) {
         if (then_s > *now_s || *now_s - then_s > (int64_t)RESUME_DAYS * DAY_S) {
-            out->not_resumed = "they are more than 7 days old";
+            out->not_resumed = "they are not of the last 7 days";
             return;
         }
         *now_s = then_s;
