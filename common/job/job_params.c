@@ -141,6 +141,19 @@ static enum err_code check_number(const struct job_param *param, const struct js
     return ERR_OK;
 }
 
+static enum err_code check_text(const struct job_param *param, const struct json *value, struct err *err)
+{
+    const char *text = json_value_text(value);
+
+    if (text != NULL && strlen(text) >= (size_t)param->low && strlen(text) <= (size_t)param->high &&
+        strlen(text) == json_value_text_length(value))
+        return ERR_OK;
+    if (param->low == param->high)
+        return ERR_SET(err, ERR_ARGUMENT, "parameter %s must be a text of %.0f bytes", param->name, param->low);
+    return ERR_SET(err, ERR_ARGUMENT, "parameter %s must be a text of %.0f to %.0f bytes", param->name, param->low,
+                   param->high);
+}
+
 static enum err_code check_value(const struct job_param *param, const struct json *value, struct err *err)
 {
     const char *text = json_value_text(value);
@@ -158,11 +171,7 @@ static enum err_code check_value(const struct job_param *param, const struct jso
         return check_choice(param, text, err);
     case JOB_PARAM_TEXT:
     default:
-        if (text == NULL || strlen(text) < (size_t)param->low || strlen(text) > (size_t)param->high ||
-            strlen(text) != json_value_text_length(value))
-            return ERR_SET(err, ERR_ARGUMENT, "parameter %s must be a text of %.0f to %.0f bytes", param->name,
-                           param->low, param->high);
-        return ERR_OK;
+        return check_text(param, value, err);
     }
 }
 

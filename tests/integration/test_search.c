@@ -449,7 +449,7 @@ static void what_is_no_search_that_succeeded_trains_nothing(void **state)
                "{\"type\":\"hyperparameter_search\",\"namespace\":\"toys\",\"best_params\":{\"factors\":64}}");
     assert_unprocessable(scene, "{\"params_from\":\"01K00000000000000000000099\",\"profile\":\"service\"}",
                          "bad_params_from", "give one of them");
-    assert_unprocessable(scene, "{\"params_from\":\"short\"}", "unknown_parameter", "a text of 26 to 26 bytes");
+    assert_unprocessable(scene, "{\"params_from\":\"short\"}", "unknown_parameter", "a text of 26 bytes");
     assert_int_equal(gateway_fixture_count(&scene->gateway, NULL), 0);
 }
 
