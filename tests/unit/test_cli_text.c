@@ -258,8 +258,8 @@ static void odd_answers_do_no_harm(void **state)
                                       "[]",
                                       "null",
                                       "{\"state\":1,\"progress\":\"x\",\"error\":[],\"result\":3}",
-                                      "{\"all_results\":[1,{},{\"score\":\"x\"},{\"score\":1},{\"error\":3}],"
-                                      "\"baselines\":[],\"best_params\":1,\"test_info\":[]}",
+                                      "{\"all_results\":[1,{},{\"score\":\"x\"},{\"score\":1},{\"error\":3}]}",
+                                      "{\"all_results\":[],\"baselines\":[],\"best_params\":1,\"test_info\":[]}",
                                       "{\"stages\":[1,{}],\"loss\":[null,\"a\"],\"warnings\":[1],\"matrix\":[]}"};
 
     (void)state;

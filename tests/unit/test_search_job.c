@@ -40,12 +40,14 @@ struct job {
 static bool on_progress(void *context, const char *stage, double fraction, const char *note)
 {
     const struct job *job = context;
-    int number;
+    char *rest;
+    long number;
 
     assert_true(fraction >= 0 && fraction <= 1 + 1e-9);
     if (job->listener.stop_before == 0 || strcmp(stage, "search") != 0 || note == NULL)
         return true;
-    return sscanf(note, "%d of", &number) != 1 || number < job->listener.stop_before;
+    number = strtol(note, &rest, 10); /* "3 of 6: …"; of a baseline there is none */
+    return strncmp(rest, " of ", 4) != 0 || number < job->listener.stop_before;
 }
 
 static bool on_keep(void *context, const struct json *report)

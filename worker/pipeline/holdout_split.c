@@ -160,14 +160,16 @@ enum err_code holdout_last_out(struct holdout *out, const struct matrix *matrix,
     enum err_code rc;
 
     memset(out, 0, sizeof *out);
-    if (held_out == NULL || newest == NULL)
+    if (held_out == NULL || newest == NULL) {
         rc = ERR_SET(err, ERR_NO_MEMORY, "no memory to split %zu values", matrix->pairs);
-    else
-        rc = find_newest(newest, matrix, rows, err);
-    if (rc == ERR_OK) {
-        mark_last(held_out, matrix, newest);
-        rc = split(out, matrix, held_out, params, err);
+        goto done;
     }
+    rc = find_newest(newest, matrix, rows, err);
+    if (rc != ERR_OK)
+        goto done;
+    mark_last(held_out, matrix, newest);
+    rc = split(out, matrix, held_out, params, err);
+done:
     free(held_out);
     free(newest);
     return rc;
