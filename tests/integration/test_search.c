@@ -13,16 +13,16 @@
 #include "tests/integration/gateway_fixture.h"
 #include "tests/integration/worker_fixture.h"
 
-/* Four combinations of a second or two each: long enough to be met on their way. */
+/* Six combinations of a second or so each: long enough to be met on their way. */
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define SWEEPS 40
 #else
 #define SWEEPS 400
 #endif
 #define LONG_SEARCH \
-    "{\"factors\":32,\"regularization\":[0.5,2,8,32],\"alpha\":20,\"iterations\":" WORKER_TEXT(SWEEPS) "}"
+    "{\"factors\":32,\"regularization\":[0.5,1,2,4,8,16],\"alpha\":20,\"iterations\":" WORKER_TEXT(SWEEPS) "}"
 
-enum { COMBINATIONS = 4 };
+enum { COMBINATIONS = 6 };
 
 struct scene {
     struct worker_fixture *worker;
