@@ -26,6 +26,7 @@ enum { COMBINATIONS = 6 };
 
 struct scene {
     struct worker_fixture *worker;
+    bool lacks_mongo;
     struct gateway_fixture gateway;
 };
 
@@ -51,13 +52,14 @@ static int stop(void **state)
     return 0;
 }
 
-static int clear(void **state)
+static int clear_on(void **state, bool mongo)
 {
     static const char *const settings[] = {"NAMESPACES_FILE=", "API_NAMESPACE=" WORKER_SHOP, "ENV=Dev", NULL};
     struct scene *scene = *state;
     void *worker = scene->worker;
 
     (void)worker_fixture_clear(&worker);
+    scene->lacks_mongo = mongo && !worker_fixture_use_mongo(scene->worker);
     scene->gateway = (struct gateway_fixture){.queue = scene->worker->queue};
     assert_true(server_prepare(&scene->gateway.gateway));
     (void)snprintf(scene->gateway.store_url, sizeof scene->gateway.store_url, "%s", scene->worker->store_url);
@@ -66,6 +68,16 @@ static int clear(void **state)
     gateway_fixture_wait_for_log(&scene->gateway, "store.ready");
     worker_fixture_open_store(scene->worker);
     return 0;
+}
+
+static int clear(void **state)
+{
+    return clear_on(state, false);
+}
+
+static int clear_on_mongo(void **state)
+{
+    return clear_on(state, true);
 }
 
 static int end(void **state)
@@ -277,6 +289,15 @@ static void a_child_that_is_killed_is_gone_on_from(void **state)
     json_value_destroy(before);
 }
 
+static void with_mongodb_it_is_the_same(void **state)
+{
+    const struct scene *scene = *state;
+
+    if (scene->lacks_mongo)
+        skip();
+    a_child_that_is_killed_is_gone_on_from(state);
+}
+
 static void a_worker_that_is_lost_is_gone_on_from(void **state)
 {
     struct scene *scene = *state;
@@ -461,6 +482,7 @@ int main(void)
         TEST(a_search_tells_its_best_as_result),
         TEST(its_report_is_shown_while_it_runs),
         TEST(a_child_that_is_killed_is_gone_on_from),
+        cmocka_unit_test_setup_teardown(with_mongodb_it_is_the_same, clear_on_mongo, end),
         TEST(a_worker_that_is_lost_is_gone_on_from),
         TEST(a_cancel_keeps_what_ended_and_a_retry_goes_on),
         TEST(the_route_of_old_answers_with_the_best),

@@ -311,6 +311,10 @@ static void each_validation_tells_what_it_held_out(void **state)
     info = json_value_get(job->report, "test_info");
     assert_string_equal(json_value_get_text(info, "validation"), "time");
     assert_int_equal(int_of(info, "test_days"), 14);
+    job->params.test_days = 20;
+    run_well(job);
+    assert_int_equal(int_of(json_value_get(job->report, "test_info"), "test_days"), 14);
+    assert_true(has_warning(job, "14 days are held out, not 20: that would be more than a quarter of all"));
     job->params.validation = SEARCH_RANDOM;
     job->params.bm25_before = true;
     run_well(job);

@@ -102,7 +102,12 @@ static enum err_code split_by_time(struct job *job, struct err *err)
     const struct holdout_params params = {
         .test_days = job->params->test_days, .weigh = job->params->weigh, .matrix = job->params->matrix};
 
-    return holdout_make(&job->holdout, &job->fetch.rows, &params, err);
+    enum err_code rc = holdout_make(&job->holdout, &job->fetch.rows, &params, err);
+
+    if (rc == ERR_OK && job->holdout.days < params.test_days)
+        report_add_warning(job->run.report, "%d days are held out, not %d: that would be more than a quarter of all",
+                           job->holdout.days, params.test_days);
+    return rc;
 }
 
 static enum err_code split_matrix(struct job *job, struct err *err)
