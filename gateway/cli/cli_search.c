@@ -199,6 +199,24 @@ static void append_rows(const struct cli_style *style, struct str *out, const st
     str_append_char(out, '\n');
 }
 
+struct unmeasured {
+    const struct cli_style *style;
+    struct str *out;
+};
+
+static bool append_unmeasured(void *context, const char *name, const struct json *baseline)
+{
+    const struct unmeasured *unmeasured = context;
+    const char *why_not = json_value_get_text(baseline, "why_not");
+
+    if (why_not == NULL)
+        return true;
+    append_label(unmeasured->style, unmeasured->out, "left out");
+    cli_style_append_format(unmeasured->style, unmeasured->out, CLI_PLAIN, "%.60s: %s", name, why_not);
+    str_append_char(unmeasured->out, '\n');
+    return true;
+}
+
 static void append_failed(const struct cli_style *style, struct str *out, const struct json *results)
 {
     size_t failed = 0;
@@ -221,6 +239,7 @@ static void append_failed(const struct cli_style *style, struct str *out, const 
 void cli_search_append(const struct cli_style *style, struct str *out, const struct json *report)
 {
     const struct json *results = json_value_get(report, "all_results");
+    struct unmeasured unmeasured = {.style = style, .out = out};
     struct rows rows = {0};
 
     if (results == NULL)
@@ -231,6 +250,7 @@ void cli_search_append(const struct cli_style *style, struct str *out, const str
         append_rows(style, out, &rows);
     else
         out->failed = true;
+    json_value_each(json_value_get(report, "baselines"), append_unmeasured, &unmeasured);
     append_failed(style, out, results);
     free(rows.rows);
 }

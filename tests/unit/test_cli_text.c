@@ -332,6 +332,7 @@ static void a_search_is_a_table_with_the_best_first(void **state)
     popular = strstr(text.text, "0.2000  ############------------  0.000");
     usual = strstr(text.text, "0.1500  ######------------------  0.062");
     assert_true(best != NULL && popular > best && usual > popular);
+    assert_non_null(strstr(text.text, "left out   ease: too large\n"));
     assert_non_null(strstr(text.text, "failed     exact, 4096 factors, regularization 0.5, alpha 800, 8 iterations\n"
                                       "             no room\n"));
     str_fini(&text);
