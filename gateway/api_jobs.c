@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/job/job_params_from.h"
 #include "common/net/hash.h"
 #include "gateway/job_answer.h"
 #include "gateway/job_body.h"
 #include "gateway/job_lookup.h"
 #include "gateway/job_overlay.h"
+#include "gateway/params_from.h"
 #include "gateway/problem.h"
 #include "gateway/queue_client.h"
 #include "gateway/store_client.h"
@@ -187,17 +189,30 @@ static bool read_idempotency(struct exchange *exchange, struct submission_reques
     return true;
 }
 
-void api_jobs_submit(struct exchange *exchange)
+/* exchange->document is the body, its params complete. */
+static void submit(struct exchange *exchange)
 {
     struct submission_request request;
     char key_hash[HASH_SHA256_HEX_BYTES];
     char fingerprint[HASH_SHA256_HEX_BYTES];
     struct err err;
 
-    if (!job_body_read(exchange, &request) || !read_idempotency(exchange, &request, key_hash, fingerprint))
+    if (!job_body_check(exchange, &request) || !read_idempotency(exchange, &request, key_hash, fingerprint))
         return;
     if (!queue_client_is_ready(exchange->services->queue))
         job_answer_queue_away(exchange);
     else if (submission_start(exchange->services, &request, on_submitted, exchange, &err) != ERR_OK)
         problem_answer_err(exchange, &err);
+}
+
+void api_jobs_submit(struct exchange *exchange)
+{
+    struct submission_request request;
+
+    if (!job_body_read(exchange, &request))
+        return;
+    if (job_params_from_id(request.params) != NULL)
+        params_from_take(exchange, &request, submit);
+    else
+        submit(exchange);
 }

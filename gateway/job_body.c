@@ -122,8 +122,13 @@ static bool read_rest(struct exchange *exchange, struct submission_request *out)
     return true;
 }
 
-bool job_body_read(struct exchange *exchange, struct submission_request *out)
+bool job_body_check(struct exchange *exchange, struct submission_request *out)
 {
     *out = (struct submission_request){.client = exchange->client, .fingerprint = ""};
-    return parse(exchange) && read_type(exchange, out) && read_params(exchange, out) && read_rest(exchange, out);
+    return read_type(exchange, out) && read_params(exchange, out) && read_rest(exchange, out);
+}
+
+bool job_body_read(struct exchange *exchange, struct submission_request *out)
+{
+    return parse(exchange) && job_body_check(exchange, out);
 }

@@ -21,6 +21,7 @@ struct child {
     struct child_link *link;
     enum job_type type;
     struct stage_progress progress;
+    bool told_unkept;
 };
 
 static enum err_code read_all(int fd, struct str *out, struct err *err)
@@ -61,6 +62,19 @@ static bool on_progress(void *context, const char *stage, double fraction, const
     return !child_link_is_cancelled(child->link);
 }
 
+static bool on_report(void *context, const struct json *report)
+{
+    struct child *child = context;
+    struct err err;
+
+    if (child_link_tell_report(child->link, report, &err) == ERR_OK)
+        return true;
+    if (!child->told_unkept)
+        log_warn("job.report_not_kept", log_text("message", err.message));
+    child->told_unkept = true;
+    return false;
+}
+
 static enum err_code on_chunk(void *context, struct err *err)
 {
     struct child *child = context;
@@ -76,6 +90,7 @@ static enum err_code read_request(struct run_job_request *out, const struct json
         return ERR_SET(err, ERR_INTERNAL, "the job has no fence");
     out->params = json_value_get(job, "params");
     out->last_published = json_value_get(job, "last_published");
+    out->earlier = json_value_get(job, "earlier");
     return ERR_OK;
 }
 
@@ -107,7 +122,7 @@ static void run_job(struct child *child, struct child_end *end, struct env *env)
 {
     struct clock_source clock = clock_system();
     struct run_job_request request = {.now_s = clock_unix_ms(&clock) / 1000,
-                                      .progress = {.fn = on_progress, .context = child},
+                                      .progress = {.fn = on_progress, .keep = on_report, .context = child},
                                       .permit = on_chunk,
                                       .permit_context = child};
     const struct worker_settings *settings;

@@ -24,6 +24,8 @@ void child_end_fini(struct child_end *end)
 
 void child_line_fini(struct child_line *line)
 {
+    json_value_destroy(line->report);
+    line->report = NULL;
     child_end_fini(&line->end);
 }
 
@@ -73,12 +75,26 @@ static enum err_code parse_end(struct child_line *out, const struct json *end, s
     return ERR_OK;
 }
 
-static enum err_code parse_object(struct child_line *out, const struct json *line, struct err *err)
+static enum err_code parse_report(struct child_line *out, const struct json *line, size_t length, struct err *err)
+{
+    out->kind = CHILD_LINE_REPORT;
+    if (length > CHILD_LINE_REPORT_BYTES)
+        return ERR_SET(err, ERR_TOO_LARGE, "a report so far of %zu bytes; the limit is %d", length,
+                       CHILD_LINE_REPORT_BYTES);
+    if (json_value_kind(json_value_get(line, "report")) != JSON_KIND_OBJECT)
+        return ERR_SET(err, ERR_FORMAT, "a report that is no object");
+    out->report = dup_object(line, "report");
+    return out->report != NULL ? ERR_OK : ERR_SET(err, ERR_NO_MEMORY, "no memory for a report");
+}
+
+static enum err_code parse_object(struct child_line *out, const struct json *line, size_t length, struct err *err)
 {
     bool cancel = false;
 
     if (json_value_get(line, "progress") != NULL)
         return parse_progress(out, line, err);
+    if (json_value_get(line, "report") != NULL)
+        return parse_report(out, line, length, err);
     if (json_value_get(line, "end") != NULL)
         return parse_end(out, json_value_get(line, "end"), err);
     if (json_value_get_int64(line, "may_publish", &out->number) && out->number > 0) {
@@ -100,7 +116,7 @@ enum err_code child_line_parse(struct child_line *out, const char *text, size_t 
     *out = (struct child_line){0};
     rc = json_value_parse(&line, text, length, err);
     if (rc == ERR_OK)
-        rc = parse_object(out, line, err);
+        rc = parse_object(out, line, length, err);
     json_value_destroy(line);
     if (rc != ERR_OK)
         child_line_fini(out);
@@ -127,6 +143,14 @@ char *child_line_print_progress(const char *stage, double progress, const char *
     struct json *object = json_value_new_object();
     bool made = object != NULL && json_value_set_real(object, "progress", progress) &&
                 json_value_set_text(object, "stage", stage) && json_value_set_text(object, "note", note);
+
+    return print_line(object, made);
+}
+
+char *child_line_print_report(const struct json *report)
+{
+    struct json *object = json_value_new_object();
+    bool made = object != NULL && json_value_set(object, "report", json_value_dup(report));
 
     return print_line(object, made);
 }

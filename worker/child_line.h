@@ -1,7 +1,7 @@
 /*
  * What parent and child say to each other: one JSON object a line. Child to parent (fd 3): {"progress":0.42,"stage":…,
- * "note":…}; {"may_publish":n}, asked before the n-th chunk; {"end":{…}}, once and last. Parent to child (fd 4):
- * {"may_publish":n} grants all up to the n-th; {"cancel":true}.
+ * "note":…}; {"report":{…}}, what there is of it so far; {"may_publish":n}, asked before the n-th chunk; {"end":{…}},
+ * once and last. Parent to child (fd 4): {"may_publish":n} grants all up to the n-th; {"cancel":true}.
  */
 #ifndef WORKER_CHILD_LINE_H
 #define WORKER_CHILD_LINE_H
@@ -12,7 +12,12 @@
 #include "common/base/err.h"
 #include "common/net/json_value.h"
 
-enum { CHILD_LINE_MAX_BYTES = 16 * 1024 * 1024, CHILD_LINE_STAGE_BYTES = 32, CHILD_LINE_NOTE_BYTES = 160 };
+enum {
+    CHILD_LINE_MAX_BYTES = 16 * 1024 * 1024,
+    CHILD_LINE_REPORT_BYTES = 1024 * 1024, /* of a line with a report, which may come each second */
+    CHILD_LINE_STAGE_BYTES = 32,
+    CHILD_LINE_NOTE_BYTES = 160
+};
 
 /* Where the descriptors are in the child. */
 enum { CHILD_LINE_FD_UP = 3, CHILD_LINE_FD_DOWN = 4 };
@@ -29,6 +34,7 @@ enum child_exit child_line_exit_of(enum err_code code);
 
 enum child_line_kind {
     CHILD_LINE_PROGRESS,
+    CHILD_LINE_REPORT,
     CHILD_LINE_MAY_PUBLISH,
     CHILD_LINE_END,
     CHILD_LINE_CANCEL,
@@ -52,16 +58,19 @@ struct child_line {
     double progress;
     char stage[CHILD_LINE_STAGE_BYTES];
     char note[CHILD_LINE_NOTE_BYTES];
-    int64_t number; /* of CHILD_LINE_MAY_PUBLISH */
+    int64_t number;      /* of CHILD_LINE_MAY_PUBLISH */
+    struct json *report; /* of CHILD_LINE_REPORT */
     struct child_end end;
 };
 
-/* ERR_FORMAT: no line of ours. *out goes to child_line_fini. */
+/* ERR_FORMAT: no line of ours; ERR_TOO_LARGE: a report that is longer than such may be. *out goes to child_line_fini.
+ */
 enum err_code child_line_parse(struct child_line *out, const char *text, size_t length, struct err *err) MUST_CHECK;
 void child_line_fini(struct child_line *line);
 
 /* malloc'd texts with their newline; NULL when out of memory. */
 char *child_line_print_progress(const char *stage, double progress, const char *note);
+char *child_line_print_report(const struct json *report);
 char *child_line_print_may_publish(int64_t number);
 char *child_line_print_cancel(void);
 char *child_line_print_end(const struct child_end *end);

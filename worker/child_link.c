@@ -143,6 +143,19 @@ void child_link_tell_progress(struct child_link *link, const char *stage, double
     (void)tell(link, child_line_print_progress(stage, progress, note), NULL);
 }
 
+enum err_code child_link_tell_report(struct child_link *link, const struct json *report, struct err *err)
+{
+    char *line = child_line_print_report(report);
+    size_t length = line != NULL ? strlen(line) : 0;
+
+    if (length > CHILD_LINE_REPORT_BYTES) {
+        free(line);
+        return ERR_SET(err, ERR_TOO_LARGE, "the report so far has %zu bytes; the limit is %d", length,
+                       CHILD_LINE_REPORT_BYTES);
+    }
+    return tell(link, line, err);
+}
+
 enum err_code child_link_tell_end(struct child_link *link, const struct child_end *end, struct err *err)
 {
     return tell(link, child_line_print_end(end), err);

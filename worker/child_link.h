@@ -19,6 +19,8 @@ void child_link_destroy(struct child_link *link);
 
 /* The job's thread: tells the parent. A progress that does not get through is no loss. */
 void child_link_tell_progress(struct child_link *link, const char *stage, double progress, const char *note);
+/* ERR_TOO_LARGE: it is longer than the parent takes. */
+enum err_code child_link_tell_report(struct child_link *link, const struct json *report, struct err *err) MUST_CHECK;
 enum err_code child_link_tell_end(struct child_link *link, const struct child_end *end, struct err *err) MUST_CHECK;
 
 /* Whether the parent asked to stop. Any thread. */

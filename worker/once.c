@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/job/job_params.h"
+#include "common/job/job_params_from.h"
 #include "common/job/job_queue.h"
 #include "common/job/job_store.h"
 #include "common/net/redis_client.h"
@@ -79,6 +80,24 @@ static enum err_code open_store(struct once *once, enum job_type type, bool publ
     job_store_close(once->store);
     once->store = NULL;
     return ERR_OK;
+}
+
+/* What a search found best, by the report that the store has of it. */
+static enum err_code take_params_from(struct once *once, const struct run_job_request *request, struct err *err)
+{
+    const char *id = job_params_from_id(once->params);
+    struct json *report = NULL;
+    enum err_code rc;
+
+    if (id == NULL)
+        return ERR_OK;
+    if (once->store == NULL)
+        return ERR_SET(err, ERR_UNAVAILABLE, "params_from: the job store that has the search is away");
+    rc = job_store_get_report(once->store, id, &report, err);
+    if (rc == ERR_OK || rc == ERR_NOT_FOUND)
+        rc = job_params_from_add(once->params, request->type, once->settings->job.shop, report, err);
+    json_value_destroy(report);
+    return rc;
 }
 
 /* The next fence by the rule of the queue's `start`, above `floor`. */
@@ -177,6 +196,8 @@ static enum err_code run_and_keep(struct once *once, const struct arguments *arg
         rc = job_id_generate(once->id, &clock, err);
     if (rc == ERR_OK)
         rc = open_store(once, request.type, run_job_publishes(request.type, once->params), err);
+    if (rc == ERR_OK)
+        rc = take_params_from(once, &request, err);
     if (rc != ERR_OK)
         return rc;
     request.last_published = once->last;
@@ -188,6 +209,8 @@ static enum err_code run_and_keep(struct once *once, const struct arguments *arg
         if (rc == ERR_OK)
             rc = ERR_SET(err, store_err.code, "the report could not be kept: %s", store_err.message);
     }
+    if (rc == ERR_OK && once->store != NULL && request.type == JOB_HYPERPARAMETER_SEARCH)
+        (void)printf("\n--param params_from=%s trains with the best of these\n", once->id);
     child_end_fini(&end);
     return rc;
 }

@@ -31,6 +31,7 @@ struct kind {
 static const struct kind kinds[JOB_TYPE_COUNT] = {
     [JOB_HOMEPAGE_AND_SIMILAR_PRODUCTS] = {run_homepage, 2, {PUBLISH_HOMEPAGE, PUBLISH_SIMILAR}},
     [JOB_CROSS_SELL] = {run_cross_sell, 1, {PUBLISH_CROSS_SELL}},
+    [JOB_HYPERPARAMETER_SEARCH] = {.run = run_search},
 };
 
 bool run_job_publishes(enum job_type type, const struct json *params)

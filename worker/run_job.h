@@ -20,7 +20,8 @@ struct run_job_request {
     const struct json *params; /* NULL: none; checked here */
     int64_t fence;
     const struct json *last_published; /* the report that the guard compares with; NULL: none */
-    const char *dump_dir;              /* NULL: none */
+    const struct json *earlier; /* the report of an earlier attempt at it, where that can be gone on from; NULL */
+    const char *dump_dir;       /* NULL: none */
     int64_t now_s;
     struct progress progress;
     redis_sink_permit_fn permit; /* NULL: publish at will */

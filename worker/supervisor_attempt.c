@@ -9,6 +9,7 @@
 #include "common/base/mem.h"
 #include "worker/supervisor_begin.h"
 #include "worker/supervisor_ending.h"
+#include "worker/supervisor_keep.h"
 #include "worker/supervisor_lease.h"
 
 enum { CANCEL_GRACE_MS = 10000, NOTE_EVERY_MS = 1000 };
@@ -32,6 +33,7 @@ struct supervisor_attempt {
     int64_t noted_ms;
     struct child_line latest; /* progress; `waits`: it is of a stage that is to be noted yet */
     bool waits;
+    struct supervisor_keep keep; /* of reports before the end */
     struct supervisor_wishes wishes;
     int64_t asked; /* chunks the child asked for */
     int64_t granted;
@@ -109,8 +111,8 @@ static void conclude(struct supervisor_attempt *attempt)
                                               .context = attempt};
     struct err err;
 
-    if (attempt->begin != NULL || attempt->child != NULL || attempt->note != NULL || attempt->ending != NULL ||
-        attempt->ended || attempt->outcome.verdict == SUPERVISOR_RUNNING)
+    if (attempt->begin != NULL || attempt->child != NULL || attempt->note != NULL || attempt->keep.is_busy ||
+        attempt->ending != NULL || attempt->ended || attempt->outcome.verdict == SUPERVISOR_RUNNING)
         return;
     log_outcome(attempt);
     if (supervisor_ending_start(&attempt->ending, &config, &attempt->outcome, &err) == ERR_OK)
@@ -214,6 +216,11 @@ static void on_beat(void *context, enum job_queue_beaten answer)
     grant(attempt);
 }
 
+static void on_kept(void *context)
+{
+    conclude(context);
+}
+
 static void note_latest(struct supervisor_attempt *attempt);
 
 static void on_noted(void *context)
@@ -255,6 +262,9 @@ static void on_line(void *context, struct child_line *line)
     if (line->kind == CHILD_LINE_PROGRESS) {
         supervisor_lease_tell(attempt->lease, line->stage, line->progress);
         note_progress(attempt, line);
+    } else if (line->kind == CHILD_LINE_REPORT) {
+        supervisor_keep_take(&attempt->keep, line->report);
+        line->report = NULL;
     } else if (line->kind == CHILD_LINE_MAY_PUBLISH) {
         attempt->asked = line->number > attempt->asked ? line->number : attempt->asked;
         grant(attempt);
@@ -277,12 +287,11 @@ static void on_exit_of_child(void *context, const struct supervisor_child_exit *
     conclude(attempt);
 }
 
-/* The job for the child's stdin: malloc'd; NULL when out of memory. `last` is the report that its guard compares with.
- */
-static char *print_job(const struct supervisor_attempt *attempt, const struct json *last)
+/* The job for the child's stdin: malloc'd; NULL when out of memory. */
+static char *print_job(const struct supervisor_attempt *attempt, const struct supervisor_begun *begun)
 {
     const struct json *params = json_value_get(attempt->args, "params");
-    const struct json *counts = json_value_get(last, "published_counts");
+    const struct json *counts = json_value_get(begun->last_published, "published_counts");
     struct json *job = json_value_new_object();
     struct json *known = json_value_new_object();
     char *text = NULL;
@@ -297,15 +306,17 @@ static char *print_job(const struct supervisor_attempt *attempt, const struct js
     if (made && counts != NULL)
         made = json_value_set(known, "published_counts", json_value_dup(counts));
     made = json_value_set(job, "last_published", known) && made;
+    if (made && begun->earlier != NULL)
+        made = json_value_set(job, "earlier", json_value_dup(begun->earlier));
     if (made)
         text = json_value_print(job, false, 0);
     json_value_destroy(job);
     return text;
 }
 
-static void start_child(struct supervisor_attempt *attempt, const struct json *last)
+static void start_child(struct supervisor_attempt *attempt, const struct supervisor_begun *begun)
 {
-    char *job = print_job(attempt, last);
+    char *job = print_job(attempt, begun);
     struct supervisor_child_config config = {.loop = attempt->config.loop,
                                              .env_file = attempt->config.env_file,
                                              .job = job,
@@ -338,7 +349,7 @@ static void on_begun(void *context, const struct supervisor_begun *begun)
         attempt->outcome.verdict = SUPERVISOR_FINISHED; /* the queue is behind its document */
         attempt->outcome.state = begun->state;
     } else if (attempt->outcome.verdict == SUPERVISOR_RUNNING) {
-        start_child(attempt, begun->last_published);
+        start_child(attempt, begun);
         return;
     }
     conclude(attempt);
@@ -428,6 +439,8 @@ enum err_code supervisor_attempt_start(struct supervisor_attempt **out, const st
     attempt->lease_of = started->lease;
     attempt->history = (struct supervisor_history){
         .errors = started->errors, .max_errors = started->max_errors, .retry_base_ms = config->settings->retry_base_ms};
+    attempt->keep = (struct supervisor_keep){
+        .store = config->store, .lease = &attempt->lease_of, .on_idle = on_kept, .context = attempt};
     rc = json_value_parse(&attempt->args, started->args, strlen(started->args), err);
     if (rc == ERR_OK)
         rc = create_lease(attempt, err);

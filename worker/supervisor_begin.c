@@ -22,6 +22,7 @@ struct supervisor_begin {
     struct supervisor_store_call call;
     struct supervisor_begun begun; /* the pool's while it is asked, as the next */
     struct json *last;
+    struct json *own; /* the job's report */
 };
 
 static int64_t unix_ms(void)
@@ -36,8 +37,10 @@ static void on_timer_closed(uv_handle_t *handle)
     struct supervisor_begin *begin = handle->data;
 
     begin->begun.last_published = begin->last;
+    begin->begun.earlier = begin->own;
     begin->fn(begin->context, &begin->begun);
     json_value_destroy(begin->last);
+    json_value_destroy(begin->own);
     json_value_destroy(begin->changes);
     free(begin);
 }
@@ -68,6 +71,23 @@ static enum err_code look_at_document(struct supervisor_begin *begin, struct job
     return rc;
 }
 
+/* In the pool: what an earlier attempt came to, or one before a retry; which of it counts is the run's business. */
+static enum err_code read_own_report(struct supervisor_begin *begin, struct job_store *store, struct err *err)
+{
+    bool resumable = false;
+    enum err_code rc;
+
+    json_value_destroy(begin->own);
+    begin->own = NULL;
+    rc = job_store_get_report(store, begin->lease.entry.job_id, &begin->own, err);
+    (void)json_value_get_bool(begin->own, "resumable", &resumable);
+    if (!resumable) {
+        json_value_destroy(begin->own);
+        begin->own = NULL;
+    }
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
 static enum err_code begin_work(struct job_store *store, void *context, struct err *err)
 {
     struct supervisor_begin *begin = context;
@@ -78,6 +98,8 @@ static enum err_code begin_work(struct job_store *store, void *context, struct e
     if (rc != ERR_OK || begin->begun.is_terminal || begin->begun.is_cancelled)
         return rc;
     rc = job_store_update(store, lease->entry.job_id, lease->fence, begin->changes, &applied, err);
+    if (rc == ERR_OK)
+        rc = read_own_report(begin, store, err);
     if (rc == ERR_OK)
         rc = job_store_last_published(store, lease->type, lease->shop, &begin->last, err);
     return rc == ERR_NOT_FOUND ? ERR_OK : rc;

@@ -1,7 +1,7 @@
 /*
  * Before the child starts: the store is asked whether the job is over or cancelled, the document is set to running, and
- * the last published report is read. A store that is away is asked again until it answers. And the progress notes while
- * it runs, of which one that fails is no loss.
+ * the last published report and the job's own of an earlier attempt are read. A store that is away is asked again until
+ * it answers. And the progress notes while it runs, of which one that fails is no loss.
  */
 #ifndef WORKER_SUPERVISOR_BEGIN_H
 #define WORKER_SUPERVISOR_BEGIN_H
@@ -19,7 +19,8 @@ struct supervisor_begun {
     bool is_terminal;
     enum job_state state;              /* where it is terminal */
     bool is_cancelled;                 /* somebody asked for that while the queue was away */
-    const struct json *last_published; /* NULL: there is none; borrowed for the call */
+    const struct json *last_published; /* NULL: there is none; borrowed for the call, as the next */
+    const struct json *earlier;        /* the job's own report, where it says that it can be gone on from; else NULL */
 };
 
 typedef void (*supervisor_begun_fn)(void *context, const struct supervisor_begun *begun);

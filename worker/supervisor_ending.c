@@ -5,6 +5,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "worker/supervisor_keep.h"
 
 enum { AGAIN_LOW_MS = 200, AGAIN_HIGH_MS = 5000 };
 
@@ -82,27 +83,6 @@ struct json *supervisor_ending_changes(const struct supervisor_outcome *outcome,
         return NULL;
     }
     return changes;
-}
-
-/* The child's report with what the store finds it by. */
-static struct json *make_report(const struct supervisor_ending *ending)
-{
-    const struct job_queue_lease *lease = &ending->config.lease;
-    struct json *report = json_value_dup(ending->outcome->end.report);
-
-    bool succeeded = ending->outcome->verdict == SUPERVISOR_FINISHED && ending->outcome->state == JOB_SUCCEEDED;
-
-    if (report == NULL)
-        return NULL;
-    if ((!succeeded && !json_value_set_bool(report, "published", false)) || /* the guard compares with successes */
-        !json_value_set_text(report, "type", job_type_name(lease->type)) ||
-        !json_value_set_text(report, "namespace", lease->shop) ||
-        !json_value_set_int(report, "attempt", lease->attempt) ||
-        !job_document_set_time(report, "created_at", unix_ms())) {
-        json_value_destroy(report);
-        return NULL;
-    }
-    return report;
 }
 
 static void free_when_over(struct supervisor_ending *ending)
@@ -202,7 +182,9 @@ static void store(struct supervisor_ending *ending)
 {
     if (ending->changes == NULL) {
         ending->changes = supervisor_ending_changes(ending->outcome, ending->config.errors, unix_ms());
-        ending->report = make_report(ending);
+        ending->report = supervisor_keep_document(ending->outcome->end.report, &ending->config.lease,
+                                                  ending->outcome->verdict == SUPERVISOR_FINISHED &&
+                                                      ending->outcome->state == JOB_SUCCEEDED);
     }
     if (ending->changes == NULL) {
         try_again(ending); /* for want of memory */

@@ -73,17 +73,33 @@ struct member_writer {
     bool started;
 };
 
+/* "64/4,096": what a search tries. */
+static void append_list(const struct member_writer *writer, const struct json *list)
+{
+    char text[CLI_FORMAT_BYTES];
+
+    for (size_t i = 0; i < json_value_count(list); i++) {
+        cli_format_value(text, json_value_at(list, i));
+        cli_style_append_format(writer->style, writer->out, CLI_PLAIN, "%s%s", i > 0 ? "/" : "", text);
+    }
+}
+
 static bool append_member(void *context, const char *key, const struct json *value)
 {
     struct member_writer *writer = context;
     enum json_kind kind = json_value_kind(value);
     char text[CLI_FORMAT_BYTES];
 
-    if (kind == JSON_KIND_ARRAY || kind == JSON_KIND_OBJECT || kind == JSON_KIND_NULL)
+    if (kind == JSON_KIND_OBJECT || kind == JSON_KIND_NULL ||
+        (kind == JSON_KIND_ARRAY && (json_value_count(value) == 0 || json_value_count(json_value_at(value, 0)) > 0)))
         return true;
-    cli_format_value(text, value);
-    cli_style_append_format(writer->style, writer->out, CLI_PLAIN, "%s%.60s %s", writer->started ? ", " : "", key,
-                            text);
+    cli_style_append_format(writer->style, writer->out, CLI_PLAIN, "%s%.60s ", writer->started ? ", " : "", key);
+    if (kind == JSON_KIND_ARRAY) {
+        append_list(writer, value);
+    } else {
+        cli_format_value(text, value);
+        cli_style_append(writer->style, writer->out, CLI_PLAIN, text);
+    }
     writer->started = true;
     return true;
 }

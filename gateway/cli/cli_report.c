@@ -9,6 +9,7 @@
 #include "gateway/cli/cli_chart.h"
 #include "gateway/cli/cli_format.h"
 #include "gateway/cli/cli_job.h"
+#include "gateway/cli/cli_search.h"
 #include "gateway/cli/cli_table.h"
 
 enum { PATH_BYTES = 64, BAR_CELLS = 20, MOST_STAGES = 100, MOST_WARNINGS = 50 };
@@ -29,6 +30,8 @@ static void append_head(const struct cli_style *style, struct str *out, const st
 {
     const struct json *error = json_value_get(report, "error");
     const char *message = json_value_get_text(error, "message");
+    const char *code = json_value_get_text(error, "code");
+    bool cancelled = code != NULL && strcmp(code, err_code_name(ERR_CANCELLED)) == 0;
     char took[CLI_FORMAT_BYTES];
     double seconds = 0;
 
@@ -36,7 +39,13 @@ static void append_head(const struct cli_style *style, struct str *out, const st
     cli_format_duration(took, seconds);
     cli_style_append(style, out, CLI_BOLD, cli_format_text(report, "type"));
     str_append_text(out, ": ");
-    cli_style_append(style, out, message != NULL ? CLI_RED : CLI_GREEN, message != NULL ? "failed" : "succeeded");
+    if (json_value_get(report, "partial") != NULL)
+        cli_style_append(style, out, CLI_BLUE, "unfinished");
+    else
+        cli_style_append(style, out, message != NULL ? CLI_RED : CLI_GREEN,
+                         cancelled         ? "cancelled"
+                         : message != NULL ? "failed"
+                                           : "succeeded");
     str_append_format(out, " after %s\n", took);
     if (message != NULL) {
         cli_style_append_format(style, out, CLI_PLAIN, "in %s: %s", cli_format_text(error, "stage"), message);
@@ -180,6 +189,7 @@ void cli_report_append(const struct cli_style *style, struct str *out, const str
     append_published(style, out, report);
     append_object(style, out, "outliers", json_value_get(report, "outliers"));
     append_object(style, out, "metrics", json_value_get(report, "metrics"));
+    cli_search_append(style, out, report);
     append_loss(style, out, json_value_get(report, "loss"));
     append_warnings(style, out, json_value_get(report, "warnings"));
 }

@@ -23,6 +23,20 @@ static void check_end(const struct child_line *line)
     free(text);
 }
 
+static void check_report(const struct child_line *line)
+{
+    struct child_line again;
+    struct err err;
+    char *text = child_line_print_report(line->report);
+
+    FUZZ_CHECK(line->report != NULL && text != NULL);
+    FUZZ_CHECK(child_line_parse(&again, text, strlen(text) - 1, &err) == ERR_OK);
+    FUZZ_CHECK(again.kind == CHILD_LINE_REPORT);
+    FUZZ_CHECK(json_value_count(again.report) == json_value_count(line->report));
+    child_line_fini(&again);
+    free(text);
+}
+
 static bool on_line(void *context, char *text, size_t length)
 {
     struct child_line line;
@@ -38,6 +52,8 @@ static bool on_line(void *context, char *text, size_t length)
     FUZZ_CHECK(line.kind != CHILD_LINE_MAY_PUBLISH || line.number > 0);
     if (line.kind == CHILD_LINE_END)
         check_end(&line);
+    else if (line.kind == CHILD_LINE_REPORT)
+        check_report(&line);
     child_line_fini(&line);
     return true;
 }

@@ -81,7 +81,8 @@ static enum err_code sum_up(void *context, struct err *err)
 static void a_report_without_memory_fails_cleanly(void **state)
 {
     static const char text[] =
-        "{\"stages\":[{\"name\":\"fetch\",\"seconds\":1}],\"loss\":[2,1],\"matrix\":{\"users\":3}}";
+        "{\"stages\":[{\"name\":\"fetch\",\"seconds\":1}],\"loss\":[2,1],\"matrix\":{\"users\":3},"
+        "\"all_results\":[{\"score\":0.2},{\"score\":0.3}],\"baselines\":{\"popularity\":{\"score\":0.1}}}";
     struct json *report = NULL;
 
     (void)state;

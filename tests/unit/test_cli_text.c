@@ -254,7 +254,12 @@ static void an_ending_says_what_came_out(void **state)
 
 static void odd_answers_do_no_harm(void **state)
 {
-    static const char *const odd[] = {"{}", "[]", "null", "{\"state\":1,\"progress\":\"x\",\"error\":[],\"result\":3}",
+    static const char *const odd[] = {"{}",
+                                      "[]",
+                                      "null",
+                                      "{\"state\":1,\"progress\":\"x\",\"error\":[],\"result\":3}",
+                                      "{\"all_results\":[1,{},{\"score\":\"x\"},{\"score\":1},{\"error\":3}]}",
+                                      "{\"all_results\":[],\"baselines\":[],\"best_params\":1,\"test_info\":[]}",
                                       "{\"stages\":[1,{}],\"loss\":[null,\"a\"],\"warnings\":[1],\"matrix\":[]}"};
 
     (void)state;
@@ -293,6 +298,67 @@ static void a_report_is_summed_up(void **state)
     json_value_destroy(report);
 }
 
+static const char search_report[] =
+    "{\"id\":\"01JZWQ5T8X9C3M7V2K4N6P8R0S\",\"type\":\"hyperparameter_search\",\"seconds\":9,"
+    "\"test_info\":{\"validation\":\"time\",\"test_days\":14,\"users\":7,\"test_pairs\":21,"
+    "\"combinations\":{\"grid\":9,\"chosen\":3,\"ended\":3,\"reused\":1,\"failed\":1}},"
+    "\"best_params\":{\"solver\":\"exact\",\"factors\":64,\"regularization\":0.5,\"alpha\":800.0,\"iterations\":8},"
+    "\"best_score\":0.3,\"baselines\":{\"popularity\":{\"score\":0.2,\"metrics\":{\"auc_at_10\":0.5}},"
+    "\"ease\":{\"why_not\":\"too large\"}},"
+    "\"all_results\":[{\"params\":{\"solver\":\"cg\",\"factors\":8,\"regularization\":1.0,\"alpha\":1.0,"
+    "\"iterations\":3},\"score\":0.15,\"metrics\":{\"precision_at_10\":0.0625},\"usual\":true},"
+    "{\"params\":{\"solver\":\"exact\",\"factors\":64,\"regularization\":0.5,\"alpha\":800.0,\"iterations\":8},"
+    "\"score\":0.3,\"metrics\":{\"precision_at_10\":0.5}},"
+    "{\"params\":{\"solver\":\"exact\",\"factors\":4096,\"regularization\":0.5,\"alpha\":800.0,\"iterations\":8},"
+    "\"error\":{\"code\":\"too_large\",\"message\":\"no room\"}}]}";
+
+static void a_search_is_a_table_with_the_best_first(void **state)
+{
+    struct json *report = parse(search_report);
+    struct str text = {0};
+    const char *best;
+    const char *popular;
+    const char *usual;
+
+    (void)state;
+    cli_report_append(&plain, &text, report);
+    assert_non_null(strstr(text.text, "held out   what 7 users newly met in the last 14 days: 21 pairs\n"));
+    assert_non_null(strstr(text.text, "tried      3 of 3 combinations, drawn from a grid of 9, 1 of them in an earlier "
+                                      "attempt, 1 failed\n"));
+    assert_non_null(
+        strstr(text.text, "best       exact, 64 factors, regularization 0.5, alpha 800, 8 iterations: score 0.3000\n"));
+    assert_non_null(strstr(text.text, "--param params_from=01JZWQ5T8X9C3M7V2K4N6P8R0S\n"));
+    best = strstr(text.text, "0.3000  ########################  0.500");
+    popular = strstr(text.text, "0.2000  ############------------  0.000");
+    usual = strstr(text.text, "0.1500  ######------------------  0.062");
+    assert_true(best != NULL && popular > best && usual > popular);
+    assert_non_null(strstr(text.text, "left out   ease: too large\n"));
+    assert_non_null(strstr(text.text, "failed     exact, 4096 factors, regularization 0.5, alpha 800, 8 iterations\n"
+                                      "             no room\n"));
+    str_fini(&text);
+    json_value_destroy(report);
+}
+
+static void a_search_that_has_not_ended_says_so(void **state)
+{
+    struct json *report = parse(search_report);
+    struct str text = {0};
+
+    (void)state;
+    assert_true(json_value_set_bool(report, "partial", true));
+    cli_report_append(&plain, &text, report);
+    assert_non_null(strstr(text.text, "hyperparameter_search: unfinished after 9.0 s\n"));
+    assert_null(strstr(text.text, "params_from"));
+    str_clear(&text);
+    json_value_remove(report, "partial");
+    assert_true(json_value_set(report, "error", parse("{\"code\":\"cancelled\",\"message\":\"enough\"}")));
+    cli_report_append(&plain, &text, report);
+    assert_non_null(strstr(text.text, "hyperparameter_search: cancelled after 9.0 s\n"));
+    assert_null(strstr(text.text, "params_from"));
+    str_fini(&text);
+    json_value_destroy(report);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -311,6 +377,8 @@ int main(void)
         cmocka_unit_test(an_ending_says_what_came_out),
         cmocka_unit_test(odd_answers_do_no_harm),
         cmocka_unit_test(a_report_is_summed_up),
+        cmocka_unit_test(a_search_is_a_table_with_the_best_first),
+        cmocka_unit_test(a_search_that_has_not_ended_says_so),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

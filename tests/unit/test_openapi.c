@@ -371,6 +371,23 @@ static void assert_param(const struct json *property, const struct job_param *pa
     assert_default(property, param);
 }
 
+/* The schema of one value, after that of a list of them was looked at. */
+static const struct json *one_or_list(const struct json *document, const struct json *property,
+                                      const struct job_param *param)
+{
+    const struct json *choices = json_value_get(property, "oneOf");
+    const struct json *list = json_value_at(choices, 1);
+    bool unique = false;
+
+    assert_int_equal(json_value_count(choices), 2);
+    assert_string_equal(json_value_get_text(list, "type"), "array");
+    assert_limit(list, "minItems", 1, param->name);
+    assert_limit(list, "maxItems", JOB_PARAM_MOST_VALUES, param->name);
+    assert_true(json_value_get_bool(list, "uniqueItems", &unique) && unique);
+    assert_param(behind(document, json_value_get(list, "items")), param);
+    return json_value_at(choices, 0);
+}
+
 /* The schema of a type's params, by its submission. */
 static const struct json *params_of(const struct json *document, enum job_type type)
 {
@@ -403,14 +420,16 @@ static void the_parameters_are_those_of_the_jobs(void **state)
         assert_true(json_value_get_bool(params, "additionalProperties", &more));
         assert_false(more);
         for (size_t i = 0; i < count; i++) {
-            const struct json *property = behind(document, json_value_get(properties, table[i].name));
+            const struct json *property = json_value_get(properties, table[i].name);
             bool belongs = (table[i].types >> type & 1u) != 0;
 
             if (belongs != (property != NULL))
                 fail_msg("%s of %s", table[i].name, job_type_name((enum job_type)type));
             if (!belongs)
                 continue;
-            assert_param(property, &table[i]);
+            if (job_param_takes_list(&table[i], (enum job_type)type))
+                property = one_or_list(document, property, &table[i]);
+            assert_param(behind(document, property), &table[i]);
             expected++;
         }
         assert_int_equal(json_value_count(properties), expected);

@@ -54,7 +54,10 @@ static void append_range(struct str *row, const struct job_param *param)
             str_append_format(row, "%s`%s`", i > 0 ? ", " : "", param->choices[i]);
         break;
     case JOB_PARAM_TEXT:
-        str_append_format(row, "text, %.0f to %.0f bytes", param->low, param->high);
+        if (param->low == param->high)
+            str_append_format(row, "text, %.0f bytes", param->low);
+        else
+            str_append_format(row, "text, %.0f to %.0f bytes", param->low, param->high);
         break;
     }
 }
@@ -66,6 +69,10 @@ static void append_row(struct str *row, const struct job_param *param)
 
     str_append_format(row, "| `%s` | ", param->name);
     append_range(row, param);
+    for (int type = 0; type < JOB_TYPE_COUNT; type++) {
+        if (job_param_takes_list(param, (enum job_type)type))
+            str_append_format(row, "; %c: or a list", letters[type]);
+    }
     str_append_format(row, " | %s | ", param->fallback);
     if (param->setting != NULL)
         str_append_format(row, "`%s` ", param->setting);

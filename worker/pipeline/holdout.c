@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "worker/pipeline/matrix_places.h"
 
 enum { DAY_S = 86400, LEAST_DAYS = 7, TRAIN_SHARES = 4 };
 
@@ -94,49 +95,20 @@ static enum err_code make_train(struct holdout *out, const struct interactions *
     return rc;
 }
 
-/* places[id] becomes the matrix row of each user of the table, -1 where there is none. */
-static enum err_code find_users(int32_t **places, const struct matrix *train, const struct id_table *users,
-                                struct err *err)
-{
-    size_t count = id_table_count(users);
-
-    *places = mem_zeroed(count, sizeof **places);
-    if (*places == NULL)
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu users", count);
-    for (size_t i = 0; i < count; i++)
-        (*places)[i] = -1;
-    for (size_t row = 0; row < train->users; row++) {
-        uint32_t id;
-
-        if (id_table_find(users, train->user_uids[row], strlen(train->user_uids[row]), &id))
-            (*places)[id] = (int32_t)row;
-    }
-    return ERR_OK;
-}
-
-static int compare_ids(const void *left, const void *right)
-{
-    int64_t a = *(const int64_t *)left;
-    int64_t b = *(const int64_t *)right;
-
-    return (a > b) - (a < b);
-}
-
 static void collect_places(struct places *out, const struct holdout *holdout, const struct interactions *rows,
                            const int32_t *user_places)
 {
     const struct matrix *train = &holdout->train;
 
     for (size_t i = 0; i < rows->count; i++) {
-        const int64_t *product;
         int32_t user = user_places[rows->user[i]];
+        int32_t product;
 
         if (rows->created[i] < holdout->cut_s || user < 0)
             continue;
-        product =
-            bsearch(&rows->product_id[i], train->product_ids, train->products, sizeof *train->product_ids, compare_ids);
-        if (product != NULL && !csr_has(&train->values, (size_t)user, (int32_t)(product - train->product_ids)))
-            out->places[out->count++] = (struct place){user, (int32_t)(product - train->product_ids)};
+        product = matrix_place_of_product(train, rows->product_id[i]);
+        if (product >= 0 && !csr_has(&train->values, (size_t)user, product))
+            out->places[out->count++] = (struct place){user, product};
     }
 }
 
@@ -146,7 +118,7 @@ static enum err_code find_places(struct places *out, const struct holdout *holdo
 {
     int32_t *user_places = NULL;
     size_t unique = 0;
-    enum err_code rc = find_users(&user_places, &holdout->train, rows->users, err);
+    enum err_code rc = matrix_places_of_users(&user_places, &holdout->train, rows->users, err);
 
     if (rc != ERR_OK)
         return rc;

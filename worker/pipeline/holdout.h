@@ -16,16 +16,16 @@
 
 struct holdout_params {
     int test_days;             /* the newest: 14; fewer where less than four times as many are there */
-    size_t most_users;         /* of these a sample where there are more: 5,000 */
+    size_t most_users;         /* of these a sample where there are more: 5,000; 0: all */
     struct weigh_params weigh; /* with its own now_s, the cut */
     struct matrix_params matrix;
 };
 
 struct holdout {
-    int days;
+    int days; /* 0, as the next: not by time (holdout_split.h) */
     int64_t cut_s;
     struct matrix train;
-    size_t users;    /* with at least one pair to foretell */
+    size_t users;    /* who are measured; by time: all with a pair to foretell */
     int32_t *user;   /* rows of train, ascending */
     struct csr test; /* users x products of train: the pairs; values 1 */
 };

@@ -116,7 +116,7 @@ static enum err_code fill_values(struct matrix *out, const struct places *places
  * L(p) the sum of a product's values, avg their mean;
  * idf(u) = max(0, ln((N - d + .5) / (d + .5))), bm25 = value (K1 + 1) / (K1 (1 - B + B L / avg) + value) idf.
  */
-static enum err_code apply_bm25(struct matrix *out, const struct matrix_params *params, struct err *err)
+enum err_code matrix_apply_bm25(struct matrix *out, const struct matrix_params *params, struct err *err)
 {
     double *lengths = mem_zeroed(out->products, sizeof *lengths);
     double total = 0;
@@ -168,7 +168,7 @@ enum err_code matrix_build(struct matrix *out, const struct pairs *pairs, const 
     if (rc == ERR_OK)
         rc = fill_values(out, &places, pairs, err);
     if (rc == ERR_OK)
-        rc = apply_bm25(out, params, err);
+        rc = matrix_apply_bm25(out, params, err);
 done:
     if (rc != ERR_OK)
         matrix_fini(out);

@@ -36,6 +36,10 @@ struct matrix {
 /* ERR_NO_DATA says which threshold took what when nothing is left. */
 enum err_code matrix_build(struct matrix *out, const struct pairs *pairs, const struct matrix_params *params,
                            struct err *err) MUST_CHECK;
+
+/* `bm25` and `values` become the BM25 of `raw`: last in matrix_build, and again where entries were taken out. */
+enum err_code matrix_apply_bm25(struct matrix *out, const struct matrix_params *params, struct err *err) MUST_CHECK;
+
 /* Whether any value is over 0: BM25 gives users who have half of all products, or more, none. */
 bool matrix_has_values(const struct matrix *matrix);
 

@@ -11,8 +11,15 @@
  * false asks the stage to stop with ERR_CANCELLED. */
 typedef bool (*progress_fn)(void *context, const char *stage, double fraction, const char *note);
 
+struct json;
+
+/* A report of what there is so far, for whoever looks meanwhile and for a next attempt; borrowed for the call. false:
+ * it is too early, say it again later. */
+typedef bool (*progress_keep_fn)(void *context, const struct json *report);
+
 struct progress {
-    progress_fn fn; /* NULL: nobody listens */
+    progress_fn fn;        /* NULL: nobody listens */
+    progress_keep_fn keep; /* NULL: nobody keeps it */
     void *context;
 };
 
@@ -20,6 +27,11 @@ static inline bool progress_report(const struct progress *progress, const char *
                                    const char *note)
 {
     return progress == NULL || progress->fn == NULL || progress->fn(progress->context, stage, fraction, note);
+}
+
+static inline bool progress_keep(const struct progress *progress, const struct json *report)
+{
+    return progress->keep == NULL || progress->keep(progress->context, report);
 }
 
 #endif

@@ -233,7 +233,7 @@ void report_set_matrix(struct json *report, const struct matrix *matrix)
     (void)json_value_set(report, "matrix", object);
 }
 
-static const char *solver_name(enum als_solver solver)
+const char *report_solver_name(enum als_solver solver)
 {
     switch (solver) {
     case ALS_SOLVER_EXACT:
@@ -263,7 +263,7 @@ void report_set_als(struct json *report, const struct als_params *params, const 
 {
     struct json *object = json_value_new_object();
 
-    (void)json_value_set_text(object, "solver", solver_name(params->solver));
+    (void)json_value_set_text(object, "solver", report_solver_name(params->solver));
     (void)json_value_set_int(object, "factors", params->factors);
     (void)json_value_set_real(object, "regularization", params->regularization);
     if (params->regularization_scaling == ALS_SCALING_FREQUENCY)

@@ -54,6 +54,9 @@ void report_set_outliers(struct json *report, const struct outlier_result *outli
  */
 void report_set_matrix(struct json *report, const struct matrix *matrix);
 
+/* "exact", "cg", "cholesky" */
+const char *report_solver_name(enum als_solver solver);
+
 /* "als": {solver, factors, …, backend} */
 void report_set_als(struct json *report, const struct als_params *params, const char *backend);
 
@@ -67,7 +70,7 @@ void report_set_published(struct json *report, const struct publish_counts *coun
 /* "error": {stage, code, message, transient} */
 void report_set_error(struct json *report, const char *stage, const struct err *err);
 
-/* "seconds" and "text": call last. */
+/* "seconds" and "text": call last, or again and again while the report grows. */
 void report_finish(struct json *report, double seconds);
 
 #endif

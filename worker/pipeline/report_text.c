@@ -7,6 +7,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/str.h"
+#include "worker/pipeline/search_text.h"
 
 enum { LABEL_COLUMN = 13, LOSSES_PER_LINE = 8 };
 
@@ -56,11 +57,14 @@ static void append_head(struct str *out, const struct json *report)
 {
     const struct json *error = json_value_get(report, "error");
     bool cancelled = strcmp(get_text(error, "code"), err_code_name(ERR_CANCELLED)) == 0;
+    bool is_partial = false;
     char now[CLOCK_ISO8601_BYTES];
 
+    (void)json_value_get_bool(report, "partial", &is_partial);
     clock_format_iso8601(now, get_int(report, "now") * 1000);
     str_append_format(out, "%s: %s after ", get_text(report, "type"),
-                      cancelled       ? "cancelled"
+                      is_partial      ? "unfinished"
+                      : cancelled     ? "cancelled"
                       : error != NULL ? "failed"
                                       : "succeeded");
     append_duration(out, get_real(report, "seconds"));
@@ -334,6 +338,7 @@ char *report_text_make(const struct json *report)
     append_als(&out, report);
     append_cross_sell(&out, json_value_get(report, "cross_sell"));
     append_metrics(&out, json_value_get(report, "metrics"));
+    search_text_append(&out, report);
     append_published(&out, report);
     append_outliers(&out, json_value_get(report, "outliers"));
     append_dropped(&out, json_value_get(report, "dropped_samples"));

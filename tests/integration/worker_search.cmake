@@ -1,0 +1,3 @@
+recfleet_worker_test(search gateway_fixture.c)
+target_link_libraries(test_search PRIVATE recfleet_http_probe)
+add_dependencies(test_search recfleet-gateway)
