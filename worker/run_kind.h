@@ -23,5 +23,6 @@ struct run_kind_context {
 typedef enum err_code (*run_kind_fn)(struct child_end *end, const struct run_kind_context *context, struct err *err);
 
 enum err_code run_homepage(struct child_end *end, const struct run_kind_context *context, struct err *err) MUST_CHECK;
+enum err_code run_warehouse(struct child_end *end, const struct run_kind_context *context, struct err *err) MUST_CHECK;
 
 #endif
