@@ -32,7 +32,7 @@ static const char *const indexes[WAREHOUSE_TABLE_COUNT] = {
         "{\"name\":\"behind\",\"key\":{\"product_for_recommendation_id\":1}},"
         "{\"name\":\"weight\",\"key\":{\"interaction_weight\":1}},"
         "{\"name\":\"before_weight\",\"key\":{\"product_to_recommend_id\":1,\"interaction_weight\":-1}}]",
-    [WAREHOUSE_PRODUCTS] = "[{\"name\":\"published\",\"key\":{\"published\":1}}]",
+    [WAREHOUSE_PRODUCTS] = "[{\"name\":\"product\",\"key\":{\"product_id\":1},\"unique\":true}]",
 };
 
 enum err_code warehouse_mongo_check(const char *url, struct err *err)
