@@ -247,6 +247,71 @@ static void sqlite_is_refused_before_anything_is_read(void **state)
     assert_holds(output, "needs MongoDB, and STORE_URL names a file of SQLite");
 }
 
+static void sqlite_is_refused_for_good_from_the_queue(void **state)
+{
+    struct scene *scene = *state;
+    struct worker_fixture *fixture = scene->fixture;
+    const char *const settings[] = {"CACHE_URL=file:/nowhere/cache", NULL};
+    struct json *document;
+    char id[JOB_ID_BYTES];
+
+    (void)snprintf(fixture->store_url, sizeof fixture->store_url, "sqlite:%s/store-%d.db", fixture->folder,
+                   ++fixture->stores);
+    worker_fixture_run(fixture, 0, settings);
+    worker_fixture_submit(fixture, JOB_WAREHOUSE, "{}", id);
+    worker_fixture_wait_for_state(fixture, id, "dead");
+    worker_fixture_wait_for_document(fixture, id, "dead");
+    document = worker_fixture_document(fixture, id);
+    assert_string_equal(json_value_get_text(json_value_get(document, "error"), "code"), "config");
+    assert_non_null(strstr(json_value_get_text(json_value_get(document, "error"), "message"), "needs MongoDB"));
+    json_value_destroy(document);
+}
+
+/* The old of the small shop is loaded, and a load of the large one runs in worker 0. */
+static void begin_large_load(struct scene *scene, char *id)
+{
+    write_export(scene, "small", SMALL_ROWS);
+    assert_int_equal(load(scene, NULL, ALL, NULL), 0);
+    worker_fixture_run(scene->fixture, 0, NULL);
+    worker_fixture_submit(scene->fixture, JOB_WAREHOUSE, "{}", id);
+    worker_fixture_wait_for_stage(scene->fixture, id, "interactions");
+    wait_for_rows(scene);
+}
+
+static void a_cancel_midway_leaves_the_old(void **state)
+{
+    struct scene *scene = scene_of(state);
+    char key[64];
+    char id[JOB_ID_BYTES];
+
+    begin_large_load(scene, id);
+    (void)snprintf(key, sizeof key, QUEUE_KEY("j:%s"), id);
+    (void)queue_fixture_ask(scene->fixture->queue, "HSET", key, "cancel", "enough", NULL);
+    worker_fixture_wait_for_document(scene->fixture, id, "cancelled");
+    assert_int_equal(warehouse_look_count(&scene->look, "interactions", "{}"), SMALL_ROWS);
+}
+
+/* Its child goes on loading, but has nobody to give it leave to swap. */
+static void a_worker_that_stands_still_is_overtaken(void **state)
+{
+    struct scene *scene = scene_of(state);
+    struct json *document;
+    int64_t interactions = 0;
+    char id[JOB_ID_BYTES];
+
+    begin_large_load(scene, id);
+    server_freeze(&scene->fixture->workers[0]);
+    worker_fixture_run(scene->fixture, 1, NULL);
+    worker_fixture_wait_for_document(scene->fixture, id, "succeeded");
+    document = worker_fixture_document(scene->fixture, id);
+    assert_true(json_value_get_int64(json_value_get(document, "result"), "interactions", &interactions));
+    json_value_destroy(document);
+    server_thaw(&scene->fixture->workers[0]);
+    worker_fixture_wait_for_log(scene->fixture, 0, "job.lost");
+    assert_int_equal(warehouse_look_count(&scene->look, "interactions", "{}"), interactions);
+    assert_true(warehouse_look_has_index(&scene->look, "interactions", "user_action"));
+}
+
 static void two_shops_have_collections_of_their_own(void **state)
 {
     struct scene *scene = scene_of(state);
@@ -407,6 +472,9 @@ int main(void)
         TEST(hours_and_days_are_the_shops),
         TEST(a_load_killed_midway_leaves_the_old_whole_and_the_next_cleans_up),
         TEST(sqlite_is_refused_before_anything_is_read),
+        TEST(sqlite_is_refused_for_good_from_the_queue),
+        TEST(a_cancel_midway_leaves_the_old),
+        TEST(a_worker_that_stands_still_is_overtaken),
         TEST(two_shops_have_collections_of_their_own),
         TEST(a_fence_from_the_future_is_the_floor_of_the_next),
         TEST(an_older_load_is_refused_whenever_a_newer_one_began),

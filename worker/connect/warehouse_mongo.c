@@ -152,32 +152,44 @@ static void append_product(bson_t *document, const void *rows, size_t row)
     BSON_APPEND_BOOL(document, "published", product->published);
 }
 
+static void destroy_documents(const bson_t **documents, size_t count)
+{
+    for (size_t row = 0; documents != NULL && row < count; row++)
+        bson_destroy((bson_t *)(uintptr_t)documents[row]);
+    free(documents);
+}
+
+static const bson_t **make_documents(const void *rows, size_t count, append_fn append, int64_t first)
+{
+    const bson_t **documents = mem_zeroed(count, sizeof(const bson_t *));
+
+    for (size_t row = 0; documents != NULL && row < count; row++) {
+        bson_t *document = bson_new();
+
+        BSON_APPEND_INT64(document, "_id", first + (int64_t)row);
+        append(document, rows, row);
+        documents[row] = document;
+    }
+    return documents;
+}
+
 /* In no order: the server need not wait for one to take the next. */
 static enum err_code insert(struct warehouse_mongo *warehouse, enum warehouse_table table, const void *rows,
                             size_t count, append_fn append, struct err *err)
 {
-    const bson_t **documents = mem_zeroed(count, sizeof(const bson_t *));
+    const bson_t **documents = make_documents(rows, count, append, warehouse->put[table]);
     bson_t *opts = BCON_NEW("ordered", BCON_BOOL(false));
     bson_error_t error = {0};
     enum err_code rc = ERR_OK;
 
     if (documents == NULL)
         rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for a batch of documents");
-    for (size_t row = 0; rc == ERR_OK && row < count; row++) {
-        bson_t *document = bson_new();
-
-        BSON_APPEND_INT64(document, "_id", warehouse->put[table] + (int64_t)row);
-        append(document, rows, row);
-        documents[row] = document;
-    }
-    if (rc == ERR_OK && !mongoc_collection_insert_many(warehouse->loading[table], documents, count, opts, NULL, &error))
+    else if (!mongoc_collection_insert_many(warehouse->loading[table], documents, count, opts, NULL, &error))
         rc = job_store_mongo_client_failed(&error, err);
-    for (size_t row = 0; documents != NULL && row < count && documents[row] != NULL; row++)
-        bson_destroy((bson_t *)(uintptr_t)documents[row]);
-    free(documents);
-    bson_destroy(opts);
-    if (rc == ERR_OK)
+    else
         warehouse->put[table] += (int64_t)count;
+    destroy_documents(documents, count);
+    bson_destroy(opts);
     return rc;
 }
 
