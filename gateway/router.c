@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "gateway/api_analytics.h"
+#include "gateway/api_compare.h"
 #include "gateway/api_control.h"
 #include "gateway/api_events.h"
 #include "gateway/api_jobs.h"
@@ -49,6 +50,7 @@ static const struct route routes[] = {
     {"POST", "/v1/queue/resume", API_SCOPE_ADMIN, false, api_queue_resume},
     {"GET", "/v1/workers", API_SCOPE_READ, false, api_queue_get_workers},
     {"GET", "/v1/analytics/latest", API_SCOPE_READ, false, api_analytics_get_latest},
+    {"GET", "/v1/reports/compare", API_SCOPE_READ, false, api_compare_get},
     {"GET", "/v1/recommendations/homepage/{user}", API_SCOPE_READ, false, api_recommendations_homepage},
     {"GET", "/v1/recommendations/similar/{product}", API_SCOPE_READ, false, api_recommendations_similar},
     {"GET", "/v1/recommendations/cross-sell/{product}", API_SCOPE_READ, false, api_recommendations_cross_sell},

@@ -37,7 +37,8 @@ static enum err_code set_cache(const struct fleet *fleet, struct shop *shop, str
 {
     struct worker_settings *settings = &shop->settings;
 
-    if (settings->cache_dir == NULL || strcmp(settings->job.shop, fleet->plain.job.shop) == 0)
+    settings->is_default_shop = strcmp(settings->job.shop, fleet->plain.job.shop) == 0;
+    if (settings->cache_dir == NULL || settings->is_default_shop)
         return ERR_OK;
     shop->cache_dir = str_format("%s/shop-%s", settings->cache_dir, settings->job.shop);
     if (shop->cache_dir == NULL)

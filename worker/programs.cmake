@@ -12,9 +12,9 @@ recfleet_library(recfleet_supervisor
 # One job: the child, and --once.
 recfleet_library(recfleet_worker_settings SOURCES settings.c fleet.c targets.c arguments.c job_setup.c job_setup_search.c
   PUBLIC recfleet_job_settings recfleet_pipeline recfleet_als recfleet_metrics_listener PRIVATE recfleet_redis_sink)
-recfleet_library(recfleet_run_job SOURCES run_job.c run_homepage.c run_cross_sell.c run_search.c child.c child_link.c once.c
+recfleet_library(recfleet_run_job SOURCES run_job.c run_homepage.c run_cross_sell.c run_search.c run_warehouse.c child.c child_link.c once.c
   PUBLIC recfleet_worker_settings recfleet_child_line recfleet_redis_sink recfleet_job
-  PRIVATE recfleet_job_queue recfleet_job_store recfleet_cms recfleet_folder recfleet_blob)
+  PRIVATE recfleet_job_queue recfleet_job_store recfleet_cms recfleet_folder recfleet_blob recfleet_warehouse)
 
 add_executable(recfleet-worker main.c)
 target_link_libraries(recfleet-worker PRIVATE recfleet_options recfleet_supervisor recfleet_run_job recfleet_als)

@@ -7,6 +7,7 @@
 #include "worker/connect/blob_folder.h"
 #include "worker/connect/cms.h"
 #include "worker/connect/folder.h"
+#include "worker/connect/warehouse_mongo.h"
 #include "worker/job_setup.h"
 #include "worker/run_kind.h"
 
@@ -19,19 +20,24 @@ struct run {
     struct cache *cache;
     struct id_table *excluded;
     struct redis_sink *sink;
+    struct warehouse_mongo *warehouse;
 };
 
 /* How jobs of a type are run, and what they publish. */
 struct kind {
-    run_kind_fn run; /* NULL: not built yet */
+    run_kind_fn run;
     size_t target_count;
     enum publish_kind targets[2];
+    bool loads; /* the warehouse */
 };
 
 static const struct kind kinds[JOB_TYPE_COUNT] = {
-    [JOB_HOMEPAGE_AND_SIMILAR_PRODUCTS] = {run_homepage, 2, {PUBLISH_HOMEPAGE, PUBLISH_SIMILAR}},
-    [JOB_CROSS_SELL] = {run_cross_sell, 1, {PUBLISH_CROSS_SELL}},
+    [JOB_HOMEPAGE_AND_SIMILAR_PRODUCTS] = {.run = run_homepage,
+                                           .target_count = 2,
+                                           .targets = {PUBLISH_HOMEPAGE, PUBLISH_SIMILAR}},
+    [JOB_CROSS_SELL] = {.run = run_cross_sell, .target_count = 1, .targets = {PUBLISH_CROSS_SELL}},
     [JOB_HYPERPARAMETER_SEARCH] = {.run = run_search},
+    [JOB_WAREHOUSE] = {.run = run_warehouse, .loads = true},
 };
 
 bool run_job_publishes(enum job_type type, const struct json *params)
@@ -39,7 +45,7 @@ bool run_job_publishes(enum job_type type, const struct json *params)
     bool publish = true;
 
     (void)json_value_get_bool(params, "publish", &publish);
-    return publish && kinds[type].target_count > 0;
+    return publish && (kinds[type].target_count > 0 || kinds[type].loads);
 }
 
 enum err_code run_job_check(const struct worker_settings *settings, const struct run_job_request *request,
@@ -48,11 +54,11 @@ enum err_code run_job_check(const struct worker_settings *settings, const struct
     const char *named = json_value_get_text(request->params, "namespace");
     const char *shop = settings->job.shop;
 
-    if (kinds[request->type].run == NULL)
-        return ERR_SET(err, ERR_ARGUMENT, "jobs of type %s are not built yet", job_type_name(request->type));
     if (named != NULL && strcmp(named, shop) != 0)
         return ERR_SET(err, ERR_ARGUMENT, "the job is of the shop %s, but its parameter namespace is \"%.63s\"", shop,
                        named);
+    if (kinds[request->type].loads && warehouse_mongo_check(settings->job.store_url, err) != ERR_OK)
+        return ERR_CONFIG;
     return job_params_check(request->type, request->params, err);
 }
 
@@ -71,6 +77,18 @@ static enum err_code create_sink(struct run *run, const struct worker_settings *
     return redis_sink_create(&run->sink, &config, err);
 }
 
+static enum err_code create_warehouse(struct run *run, const struct worker_settings *settings,
+                                      const struct run_job_request *request, struct err *err)
+{
+    const struct warehouse_mongo_config config = {.url = settings->job.store_url,
+                                                  .shop = settings->is_default_shop ? NULL : settings->job.shop,
+                                                  .fence = request->fence,
+                                                  .permit = request->permit,
+                                                  .context = request->permit_context};
+
+    return warehouse_mongo_create(&run->warehouse, &config, err);
+}
+
 /* Before anything is computed: else the child of a worker that was stopped could publish late, since the targets would
  * not have seen the newer fence. */
 static enum err_code raise_fences(const struct run *run, const struct kind *kind, struct child_end *end,
@@ -81,6 +99,11 @@ static enum err_code raise_fences(const struct run *run, const struct kind *kind
 
     for (size_t i = 0; rc == ERR_OK && i < kind->target_count; i++)
         rc = sink.raise_fence(sink.self, kind->targets[i], err);
+    if (rc == ERR_OK && kind->loads) {
+        struct warehouse warehouse = warehouse_mongo_interface(run->warehouse);
+
+        rc = warehouse.raise_fence(warehouse.self, err);
+    }
     end->refused_at_start = rc == ERR_FENCED;
     return rc;
 }
@@ -126,6 +149,8 @@ static enum err_code create_inputs(struct run *run, struct job_inputs *inputs, c
     inputs->dump_dir = request->dump_dir;
     if (run->sink != NULL)
         inputs->sink = redis_sink_interface(run->sink);
+    if (run->warehouse != NULL)
+        inputs->warehouse = warehouse_mongo_interface(run->warehouse);
     return settings->excluded_users_file != NULL
                ? job_setup_read_excluded(&run->excluded, settings->excluded_users_file, err)
                : ERR_OK;
@@ -141,6 +166,8 @@ static enum err_code run_kind(struct run *run, struct child_end *end, const stru
 
     if (run_job_publishes(request->type, request->params)) {
         rc = create_sink(run, settings, request, err);
+        if (rc == ERR_OK && kind->loads)
+            rc = create_warehouse(run, settings, request, err);
         if (rc == ERR_OK)
             rc = raise_fences(run, kind, end, err);
     }
@@ -166,6 +193,9 @@ void run_job_run(struct child_end *end, const struct worker_settings *settings, 
     end->err.code = rc;
     if (run.sink != NULL)
         end->newest_fence = redis_sink_newest_fence(run.sink);
+    if (run.warehouse != NULL)
+        end->newest_fence = warehouse_mongo_newest_fence(run.warehouse);
+    warehouse_mongo_destroy(run.warehouse);
     redis_sink_destroy(run.sink);
     cache_destroy(run.cache);
     blob_folder_destroy(run.folder);

@@ -28,7 +28,7 @@ struct run_job_request {
     void *permit_context;
 };
 
-/* Whether such a job writes to the shop's Redis at all (publish=false does not). */
+/* Whether such a job changes what others read, under a fence (publish=false does not). */
 bool run_job_publishes(enum job_type type, const struct json *params);
 
 /* ERR_ARGUMENT for a type, or parameters, that cannot be run with these settings, which are of the job's shop. */

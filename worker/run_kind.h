@@ -25,5 +25,6 @@ typedef enum err_code (*run_kind_fn)(struct child_end *end, const struct run_kin
 enum err_code run_homepage(struct child_end *end, const struct run_kind_context *context, struct err *err) MUST_CHECK;
 enum err_code run_cross_sell(struct child_end *end, const struct run_kind_context *context, struct err *err) MUST_CHECK;
 enum err_code run_search(struct child_end *end, const struct run_kind_context *context, struct err *err) MUST_CHECK;
+enum err_code run_warehouse(struct child_end *end, const struct run_kind_context *context, struct err *err) MUST_CHECK;
 
 #endif

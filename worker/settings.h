@@ -42,6 +42,7 @@ struct worker_settings {
     const char *timezone;  /* TIMEZONE: known to this machine */
     int evaluation_days;   /* EVALUATION_DAYS: held out to measure the model by; 0: it is not */
     const char *cache_dir; /* of CACHE_URL=file:DIR */
+    bool is_default_shop;  /* the one of the environment, API_NAMESPACE */
     struct outlier_params outliers;
     const char *excluded_users_file; /* NULL: none */
     enum settings_profile profile;

@@ -17,8 +17,9 @@ static const struct stage homepage[] = {{"fetch", 0},     {"outliers", .27}, {"a
 static const struct stage cross_sell[] = {{"fetch", 0},   {"outliers", .6}, {"analytics", .62},
                                           {"pairs", .65}, {"publish", .95}, {NULL, 1}};
 static const struct stage search[] = {{"fetch", 0}, {"outliers", .05}, {"split", .06}, {"search", .07}, {NULL, 1}};
-static const struct stage warehouse[] = {{"fetch", 0},    {"outliers", .2}, {"interactions", .22},
-                                         {"weights", .8}, {"swap", .98},    {NULL, 1}};
+static const struct stage warehouse[] = {{"fetch", 0},    {"outliers", .2},  {"interactions", .22},
+                                         {"weights", .6}, {"products", .93}, {"swap", .95},
+                                         {NULL, 1}};
 
 static const struct stage *const stages[JOB_TYPE_COUNT] = {[JOB_HOMEPAGE_AND_SIMILAR_PRODUCTS] = homepage,
                                                            [JOB_CROSS_SELL] = cross_sell,

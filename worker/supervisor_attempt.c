@@ -14,7 +14,8 @@
 
 enum { CANCEL_GRACE_MS = 10000, NOTE_EVERY_MS = 1000 };
 
-static const char publishing[] = "publish"; /* the stage, as the queue's cancel knows it */
+/* The stages in which what others read is changed, as the queue's cancel knows them. */
+static const char *const publishing[] = {"publish", "swap"};
 
 struct supervisor_attempt {
     struct supervisor_attempt_config config;
@@ -156,6 +157,15 @@ static void stop_short(struct supervisor_attempt *attempt)
     }
 }
 
+static bool has_told_publishing(const struct supervisor_attempt *attempt)
+{
+    for (size_t i = 0; i < sizeof publishing / sizeof publishing[0]; i++) {
+        if (supervisor_lease_has_told(attempt->lease, publishing[i]))
+            return true;
+    }
+    return false;
+}
+
 /* The child may publish while the lease is known to be held, unless the run is to end; and not before the queue knows
  * that it does: from then on a cancel is answered that it comes too late. */
 static void grant(struct supervisor_attempt *attempt)
@@ -163,7 +173,7 @@ static void grant(struct supervisor_attempt *attempt)
     if (attempt->asked <= attempt->granted || attempt->child == NULL || is_wished_to_end(attempt) ||
         attempt->outcome.verdict != SUPERVISOR_RUNNING)
         return;
-    if (!supervisor_lease_is_held(attempt->lease) || !supervisor_lease_has_told(attempt->lease, publishing)) {
+    if (!supervisor_lease_is_held(attempt->lease) || !has_told_publishing(attempt)) {
         supervisor_lease_beat(attempt->lease); /* its answer comes back here */
         return;
     }

@@ -195,14 +195,14 @@ static void set_default(mongoc_uri_t *uri, const char *option, int32_t value)
 
 /* Majority and journal, read from the primary, whatever the URL says: a document that was acknowledged must be there
  * after a crash, and found by the next who asks. Every wait ends. */
-static void set_options(mongoc_uri_t *uri)
+static void set_options(mongoc_uri_t *uri, int32_t answer_timeout_ms)
 {
     mongoc_write_concern_t *concern = mongoc_write_concern_new();
     mongoc_read_prefs_t *primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
 
     mongoc_write_concern_set_w(concern, MONGOC_WRITE_CONCERN_W_MAJORITY);
     mongoc_write_concern_set_journal(concern, true);
-    mongoc_write_concern_set_wtimeout_int64(concern, ANSWER_TIMEOUT_MS);
+    mongoc_write_concern_set_wtimeout_int64(concern, answer_timeout_ms);
     mongoc_uri_set_write_concern(uri, concern);
     mongoc_uri_set_read_prefs_t(uri, primary);
     mongoc_read_prefs_destroy(primary);
@@ -210,15 +210,20 @@ static void set_options(mongoc_uri_t *uri)
     (void)mongoc_uri_set_appname(uri, "recfleet");
     set_default(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, SELECTION_TIMEOUT_MS);
     set_default(uri, MONGOC_URI_CONNECTTIMEOUTMS, SELECTION_TIMEOUT_MS);
-    set_default(uri, MONGOC_URI_SOCKETTIMEOUTMS, ANSWER_TIMEOUT_MS + 5000); /* the server speaks first */
+    set_default(uri, MONGOC_URI_SOCKETTIMEOUTMS, answer_timeout_ms + 5000); /* the server speaks first */
     set_default(uri, MONGOC_URI_WAITQUEUETIMEOUTMS, ANSWER_TIMEOUT_MS);
+}
+
+const char *job_store_mongo_client_database_of(const mongoc_uri_t *uri)
+{
+    const char *database = mongoc_uri_get_database(uri);
+
+    return database != NULL ? database : "pa_recommender";
 }
 
 static enum err_code open_pool(struct job_store_mongo_client *client, const mongoc_uri_t *uri, struct err *err)
 {
-    const char *database = mongoc_uri_get_database(uri);
-
-    client->database = strdup(database != NULL ? database : "pa_recommender");
+    client->database = strdup(job_store_mongo_client_database_of(uri));
     client->pool = mongoc_client_pool_new(uri);
     if (client->database == NULL || client->pool == NULL)
         return ERR_SET(err, ERR_CONFIG, "STORE_URL: the MongoDB client cannot use it (TLS not built in, or no memory)");
@@ -244,21 +249,30 @@ static enum err_code refuse_url(const bson_error_t *error, struct err *err)
                    is_secret ? "its user name or password must be percent-encoded" : error->message);
 }
 
+enum err_code job_store_mongo_client_uri(mongoc_uri_t **out, const char *url, int32_t answer_timeout_ms,
+                                         struct err *err)
+{
+    bson_error_t error = {0};
+
+    mongoc_log_set_handler(on_driver_log, NULL);
+    mongoc_init(); /* the first call counts; never undone, since other stores may be open */
+    *out = mongoc_uri_new_with_error(url, &error);
+    if (*out == NULL)
+        return refuse_url(&error, err);
+    set_options(*out, answer_timeout_ms);
+    return ERR_OK;
+}
+
 enum err_code job_store_mongo_client_create(struct job_store_mongo_client **out, const char *url, int retention_days,
                                             struct err *err)
 {
     struct job_store_mongo_client *client = NULL;
-    bson_error_t error = {0};
     mongoc_uri_t *uri;
-    enum err_code rc;
+    enum err_code rc = job_store_mongo_client_uri(&uri, url, ANSWER_TIMEOUT_MS, err);
 
     *out = NULL;
-    mongoc_log_set_handler(on_driver_log, NULL);
-    mongoc_init(); /* the first call counts; never undone, since other stores may be open */
-    uri = mongoc_uri_new_with_error(url, &error);
-    if (uri == NULL)
-        return refuse_url(&error, err);
-    set_options(uri);
+    if (rc != ERR_OK)
+        return rc;
     client = mem_zeroed(1, sizeof *client);
     if (client == NULL) {
         rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for the job store");

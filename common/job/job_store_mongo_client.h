@@ -39,6 +39,12 @@ bool job_store_mongo_client_is_duplicate(const bson_error_t *error);
 /* What a server's error code means: ERR_EXISTS, ERR_CONFIG (credentials), ERR_UNAVAILABLE, ERR_REMOTE (for good). */
 enum err_code job_store_mongo_client_code(uint32_t code);
 
+/* STORE_URL as the driver takes it, with our options: for who needs a client of its own, whose commands may take so
+ * long. *out goes to mongoc_uri_destroy. And the database of it. */
+enum err_code job_store_mongo_client_uri(mongoc_uri_t **out, const char *url, int32_t answer_timeout_ms,
+                                         struct err *err) MUST_CHECK;
+const char *job_store_mongo_client_database_of(const mongoc_uri_t *uri);
+
 /* Sets *err by the driver's error, with one of these. */
 enum err_code job_store_mongo_client_failed(const bson_error_t *error, struct err *err);
 

@@ -5,6 +5,7 @@
 
 #include "common/job/job_params.h"
 #include "gateway/cli/cli.h"
+#include "gateway/cli/cli_compare.h"
 #include "gateway/cli/cli_control.h"
 #include "gateway/cli/cli_fleet.h"
 #include "gateway/cli/cli_list.h"
@@ -40,6 +41,7 @@ static const struct cli_command commands[] = {
     {"cancel", "ID", 1, 1, "cancel a job that waits or runs", NULL, NULL, cli_control_cancel},
     {"retry", "ID", 1, 1, "queue a dead or cancelled job again", cli_control_retry_options, NULL, cli_control_retry},
     {"report", "ID", 1, 1, "what a run did: stages, counts, losses", cli_report_options, NULL, cli_report_run},
+    {"compare", "A B", 2, 2, "what two runs did, side by side", NULL, NULL, cli_compare_run},
     {"list", "", 0, 0, "list jobs, newest first", cli_list_options, NULL, cli_list_run},
     {"workers", "", 0, 0, "list the live workers", NULL, NULL, cli_fleet_workers},
     {"queue", "[pause | resume]", 0, 1, "show the queue's depth; stop and start it", cli_fleet_queue_options,

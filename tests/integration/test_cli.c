@@ -213,6 +213,29 @@ static void a_report_is_shown(void **state)
     assert_run(&fixture->setup, DONE, "\"rows_in\":1000", NULL, WORDS("report", id, "--json"));
 }
 
+static void two_reports_are_compared(void **state)
+{
+    struct cli_gateway *fixture = *state;
+    struct job_queue_lease lease;
+    char a[JOB_ID_BYTES];
+    char b[JOB_ID_BYTES];
+
+    submit(fixture, "shop-7", a);
+    lease = cli_gateway_take(fixture);
+    cli_gateway_report(fixture, &lease, report);
+    cli_gateway_finish(fixture, &lease, JOB_SUCCEEDED, "{}");
+    submit(fixture, "shop-8", b);
+    assert_run(&fixture->setup, FAILED, NULL, b, WORDS("compare", a, b)); /* there is no report of it yet */
+    lease = cli_gateway_take(fixture);
+    cli_gateway_report(fixture, &lease, report);
+    cli_gateway_finish(fixture, &lease, JOB_SUCCEEDED, "{}");
+    assert_run(&fixture->setup, DONE, "published_counts.keys  1,234  1,234       0\n", NULL, WORDS("compare", a, b));
+    assert_run(&fixture->setup, DONE, "usage: recfleet compare A B\n", NULL, WORDS("help", "compare"));
+    assert_run(&fixture->setup, DONE, "{\"a\":{\"id\":", NULL, WORDS("compare", a, b, "--json"));
+    assert_run(&fixture->setup, USAGE, NULL, "compare needs A B", WORDS("compare", a));
+    assert_run(&fixture->setup, USAGE, NULL, "is no id of a job", WORDS("compare", a, "yesterday"));
+}
+
 static void colour_is_for_terminals_that_want_it(void **state)
 {
     struct cli_gateway *fixture = *state;
@@ -246,6 +269,7 @@ int main(void)
         cmocka_unit_test_setup(errors_say_what_and_where, cli_gateway_clear),
         cmocka_unit_test_setup(settings_come_from_a_file, cli_gateway_clear),
         cmocka_unit_test_setup(a_report_is_shown, cli_gateway_clear),
+        cmocka_unit_test_setup(two_reports_are_compared, cli_gateway_clear),
         cmocka_unit_test_setup(colour_is_for_terminals_that_want_it, cli_gateway_clear),
     };
 

@@ -84,17 +84,26 @@ static void a_running_job_is_told_by_its_beat(void **state)
     assert_int_equal(cancel(fixture, FIRST), JOB_QUEUE_CANCEL_DONE);
 }
 
-static void a_job_that_publishes_ends_as_it_would_have(void **state)
+static void assert_past_the_point(struct queue_fixture *fixture, const char *stage)
 {
-    struct queue_fixture *fixture = *state;
     struct job_queue_lease lease = queue_fixture_run(fixture, FIRST, "toys", WORKER_A);
 
-    assert_int_equal(queue_fixture_beat(fixture, &lease, WORKER_A, 0.9, "publish"), JOB_QUEUE_BEAT_OK);
+    assert_int_equal(queue_fixture_beat(fixture, &lease, WORKER_A, 0.9, stage), JOB_QUEUE_BEAT_OK);
     assert_int_equal(cancel(fixture, FIRST), JOB_QUEUE_CANCEL_PUBLISHING);
-    assert_int_equal(queue_fixture_beat(fixture, &lease, WORKER_A, 0.95, "publish"), JOB_QUEUE_BEAT_OK);
+    assert_int_equal(queue_fixture_beat(fixture, &lease, WORKER_A, 0.95, stage), JOB_QUEUE_BEAT_OK);
     assert_int_equal(queue_fixture_finish(fixture, &lease, JOB_SUCCEEDED, -1), JOB_QUEUE_FINISH_OK);
     assert_int_equal(cancel(fixture, FIRST), JOB_QUEUE_CANCEL_TERMINAL);
     assert_int_equal(cancel(fixture, SECOND), JOB_QUEUE_CANCEL_NOT_FOUND);
+}
+
+static void a_job_that_publishes_ends_as_it_would_have(void **state)
+{
+    assert_past_the_point(*state, "publish");
+}
+
+static void a_job_that_swaps_ends_as_it_would_have(void **state)
+{
+    assert_past_the_point(*state, "swap");
 }
 
 static void a_dead_job_is_made_anew_by_a_later_generation_only(void **state)
@@ -250,6 +259,7 @@ int main(void)
         QUEUE_TEST(a_waiting_job_is_cancelled_at_once_and_its_lock_is_free),
         QUEUE_TEST(a_running_job_is_told_by_its_beat),
         QUEUE_TEST(a_job_that_publishes_ends_as_it_would_have),
+        QUEUE_TEST(a_job_that_swaps_ends_as_it_would_have),
         QUEUE_TEST(a_dead_job_is_made_anew_by_a_later_generation_only),
         QUEUE_TEST(counts_tell_what_waits_and_runs),
         QUEUE_TEST(a_lag_that_a_restart_forgot_is_known_again_after_trimming),

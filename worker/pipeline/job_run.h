@@ -15,6 +15,7 @@
 #include "worker/pipeline/report.h"
 #include "worker/pipeline/sink.h"
 #include "worker/pipeline/source.h"
+#include "worker/pipeline/warehouse.h"
 
 /* Borrowed for the run. */
 struct job_inputs {
@@ -22,6 +23,7 @@ struct job_inputs {
     struct cache *cache;              /* NULL: none */
     const struct blob_store *factors; /* where the last run's are kept; NULL: nowhere */
     struct sink sink;
+    struct warehouse warehouse; /* of jobs that load one */
     struct progress progress;
     const struct json *last_published; /* the report that the guard compares with; NULL: none */
     const char *dump_dir;              /* NULL: no dump */

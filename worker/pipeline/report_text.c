@@ -328,6 +328,17 @@ static void append_warnings(struct str *out, const struct json *warnings)
         str_append_format(out, "  - %s\n", json_value_text(json_value_at(warnings, i)));
 }
 
+static void append_warehouse(struct str *out, const struct json *load)
+{
+    if (load == NULL)
+        return;
+    str_append_char(out, '\n');
+    append_label(out, "warehouse");
+    str_append_format(out, "%lld interactions of %lld users with %lld products, %lld weights between products\n",
+                      (long long)get_int(load, "interactions"), (long long)get_int(load, "users"),
+                      (long long)get_int(load, "products"), (long long)get_int(load, "weights"));
+}
+
 char *report_text_make(const struct json *report)
 {
     struct str out = {0};
@@ -340,6 +351,7 @@ char *report_text_make(const struct json *report)
     append_metrics(&out, json_value_get(report, "metrics"));
     search_text_append(&out, report);
     append_published(&out, report);
+    append_warehouse(&out, json_value_get(report, "warehouse"));
     append_outliers(&out, json_value_get(report, "outliers"));
     append_dropped(&out, json_value_get(report, "dropped_samples"));
     append_warnings(&out, json_value_get(report, "warnings"));

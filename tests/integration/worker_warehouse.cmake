@@ -1,0 +1,2 @@
+recfleet_worker_test(warehouse warehouse_look.c)
+target_link_libraries(test_warehouse PRIVATE recfleet_warehouse PkgConfig::LIBMONGOC_1_0)

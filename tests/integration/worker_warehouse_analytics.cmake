@@ -1,0 +1,2 @@
+recfleet_worker_test(warehouse_analytics warehouse_look.c)
+target_link_libraries(test_warehouse_analytics PRIVATE PkgConfig::LIBMONGOC_1_0)
