@@ -8,6 +8,8 @@
 #include "common/base/mem.h"
 #include "common/net/redis_internal.h"
 
+enum { SCRIPT_BYTES = 1000 /* of most, with their arguments */ };
+
 void redis_command_init(struct redis_command *command, const char *name)
 {
     *command = (struct redis_command){0};
@@ -16,7 +18,9 @@ void redis_command_init(struct redis_command *command, const char *name)
 
 void redis_command_init_script(struct redis_command *command, const struct redis_script *script, int keys)
 {
-    redis_command_init(command, "EVALSHA");
+    *command = (struct redis_command){0};
+    str_reserve(&command->bytes, SCRIPT_BYTES);
+    redis_command_add(command, "EVALSHA");
     redis_command_add(command, script->sha1);
     redis_command_add_int(command, keys);
     command->script = script;
@@ -31,26 +35,29 @@ void redis_command_fini(struct redis_command *command)
 
 bool redis_command_copy(struct redis_command *out, const struct redis_command *command)
 {
-    *out = (struct redis_command){.script = command->script};
-    if (command->bytes.failed)
+    *out = (struct redis_command){.script = command->script, .count = command->count};
+    if (command->bytes.failed ||
+        mem_grow(&out->ends, &out->capacity, command->count, sizeof *out->ends, NULL) != ERR_OK)
         return false;
-    for (size_t i = 0; i < command->count; i++) {
-        size_t length;
-        const char *argument = redis_command_argument(command, i, &length);
-
-        redis_command_add_bytes(out, argument, length);
-    }
+    if (command->count > 0)
+        memcpy(out->ends, command->ends, command->count * sizeof *out->ends);
+    str_append(&out->bytes, command->bytes.text, command->bytes.length);
     return !out->bytes.failed;
+}
+
+/* What was appended to the bytes is an argument. */
+static void end_argument(struct redis_command *command)
+{
+    if (mem_grow(&command->ends, &command->capacity, command->count + 1, sizeof *command->ends, NULL) != ERR_OK)
+        command->bytes.failed = true;
+    else
+        command->ends[command->count++] = command->bytes.length;
 }
 
 void redis_command_add_bytes(struct redis_command *command, const void *bytes, size_t length)
 {
-    if (mem_grow(&command->ends, &command->capacity, command->count + 1, sizeof *command->ends, NULL) != ERR_OK) {
-        command->bytes.failed = true;
-        return;
-    }
     str_append(&command->bytes, bytes, length);
-    command->ends[command->count++] = command->bytes.length;
+    end_argument(command);
 }
 
 void redis_command_add(struct redis_command *command, const char *text)
@@ -65,19 +72,12 @@ void redis_command_add_int(struct redis_command *command, int64_t value)
 
 void redis_command_add_format(struct redis_command *command, const char *format, ...)
 {
-    char *text = NULL;
     va_list args;
-    int length;
 
     va_start(args, format);
-    length = vasprintf(&text, format, args);
+    str_append_arguments(&command->bytes, format, args);
     va_end(args);
-    if (length < 0) {
-        command->bytes.failed = true;
-        return;
-    }
-    redis_command_add_bytes(command, text, (size_t)length);
-    free(text);
+    end_argument(command);
 }
 
 const char *redis_command_argument(const struct redis_command *command, size_t index, size_t *length)
