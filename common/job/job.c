@@ -145,7 +145,7 @@ static bool show(struct json *view, const char *key, const struct json *document
 {
     const struct json *value = json_value_get(document, key);
 
-    return json_value_set(view, key, value != NULL ? json_value_dup(value) : json_value_new_null());
+    return json_value_set(view, key, value != NULL ? json_value_share(value) : json_value_new_null());
 }
 
 static bool show_link(struct json *links, const char *key, const char *id, const char *rest)

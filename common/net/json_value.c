@@ -7,6 +7,8 @@
 
 #include "common/base/str.h"
 
+enum { FIRST_BYTES = 1000 /* of a printed text: that of most jobs */ };
+
 /* struct json is jansson's json_t under a name of ours: the two pointers convert here and nowhere else. */
 static json_t *inner(const struct json *value)
 {
@@ -58,6 +60,11 @@ struct json *json_value_dup(const struct json *value)
     return outer(json_deep_copy(inner(value)));
 }
 
+struct json *json_value_share(const struct json *value)
+{
+    return outer(json_incref(inner(value)));
+}
+
 static int append_printed(const char *text, size_t length, void *context)
 {
     str_append(context, text, length);
@@ -69,6 +76,7 @@ char *json_value_print(const struct json *value, bool sorted, unsigned indent)
     size_t flags = JSON_ENCODE_ANY | JSON_INDENT(indent) | (sorted ? JSON_SORT_KEYS : 0) | JSON_REAL_PRECISION(15);
     struct str text = {0};
 
+    str_reserve(&text, FIRST_BYTES);
     if (json_dump_callback(inner(value), append_printed, &text, indent == 0 ? flags | JSON_COMPACT : flags) != 0) {
         str_fini(&text);
         return NULL;

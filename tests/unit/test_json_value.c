@@ -71,6 +71,22 @@ static void what_is_missing_is_null_all_the_way(void **state)
     json_value_destroy(NULL);
 }
 
+static void a_share_outlives_the_whole(void **state)
+{
+    struct json *whole = parse("{\"a\":{\"b\":[1,\"two\"]}}");
+    struct json *share = json_value_share(json_value_get(whole, "a"));
+    char *text;
+
+    (void)state;
+    assert_ptr_equal(share, json_value_get(whole, "a"));
+    json_value_destroy(whole);
+    text = json_value_print(share, false, 0);
+    assert_string_equal(text, "{\"b\":[1,\"two\"]}");
+    free(text);
+    json_value_destroy(share);
+    assert_null(json_value_share(NULL));
+}
+
 static void values_are_built_and_printed(void **state)
 {
     struct json *object = json_value_new_object();
@@ -124,6 +140,7 @@ int main(void)
         cmocka_unit_test(malformed_text_is_refused_with_its_place),
         cmocka_unit_test(members_are_read_by_kind),
         cmocka_unit_test(what_is_missing_is_null_all_the_way),
+        cmocka_unit_test(a_share_outlives_the_whole),
         cmocka_unit_test(values_are_built_and_printed),
         cmocka_unit_test(walking_stops_when_told),
     };
