@@ -1,8 +1,8 @@
 /*
  * Writes that gather while a commit is under way and go into the next one together. One batch is in the pool at a time.
- * Inserts, which somebody waits for, go at once when none is, and before all else. Updates that nobody waits for follow
- * a moment later, so as not to be in the way of the next insert; while inserts keep coming they have patience, and
- * after that their turn. Notes among them are left out then: what they say is found out in another way too.
+ * Inserts, which somebody waits for, go at once when none is. Updates that nobody waits for follow when no insert came
+ * or was written for a moment. While inserts keep coming updates have a twentieth of the store's time, a few at once;
+ * notes among them that get no turn in ten seconds are left out: what they say is found out in another way too.
  * All on the loop's thread.
  */
 #ifndef GATEWAY_STORE_BATCH_H
@@ -28,12 +28,15 @@ struct store_batch {
     uv_timer_t timer; /* for updates that wait a moment */
     uv_work_t request;
     bool busy;
-    bool is_updates_turn;
     bool closing;
-    struct job_store *store; /* for the next batch */
-    uint64_t inserted;       /* batches of inserts so far */
+    uint64_t inserted_ms;     /* when an insert last came or was written */
+    uint64_t updates_turn_ms; /* when updates may go before inserts */
+    size_t updates_most;      /* at once */
+    struct job_store *store;  /* for the next batch */
+    uint64_t inserted;        /* batches of inserts so far */
     /* what the pool's thread works with */
     struct job_store *writing_to;
+    uint64_t took_ns;
     const struct json *documents[STORE_BATCH_INSERTS];
     enum err_code results[STORE_BATCH_INSERTS];
     struct job_store_change changes[STORE_BATCH_UPDATES];
