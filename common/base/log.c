@@ -19,7 +19,7 @@ static void append_field(struct str *line, const struct log_field *field)
     str_append_json(line, field->name, strlen(field->name));
     str_append_char(line, ':');
     if (field->kind == LOG_FIELD_INT)
-        str_append_format(line, "%lld", (long long)field->value.integer);
+        str_append_int(line, field->value.integer);
     else if (field->kind == LOG_FIELD_REAL && isfinite(field->value.real))
         str_append_format(line, "%.9g", field->value.real);
     else if (field->kind == LOG_FIELD_TEXT && field->value.text != NULL)

@@ -10,6 +10,8 @@
 
 #include "common/base/mem.h"
 
+enum { INT_DIGITS = 20 /* with the sign */ };
+
 static bool reserve(struct str *str, size_t extra)
 {
     if (str->failed)
@@ -43,6 +45,21 @@ void str_append_text(struct str *str, const char *text)
 void str_append_char(struct str *str, char character)
 {
     str_append(str, &character, 1);
+}
+
+void str_append_int(struct str *str, int64_t value)
+{
+    char digits[INT_DIGITS];
+    size_t begin = sizeof digits;
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+
+    do {
+        digits[--begin] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0)
+        digits[--begin] = '-';
+    str_append(str, digits + begin, sizeof digits - begin);
 }
 
 void str_append_arguments(struct str *str, const char *format, va_list args)

@@ -26,6 +26,7 @@ void str_reserve(struct str *str, size_t extra);
 void str_append(struct str *str, const char *text, size_t length);
 void str_append_text(struct str *str, const char *text);
 void str_append_char(struct str *str, char character);
+void str_append_int(struct str *str, int64_t value);
 void str_append_format(struct str *str, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void str_append_arguments(struct str *str, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/str.h"
+#include "common/net/json_print.h"
 
 enum { FIRST_BYTES = 1000 /* of a printed text: that of most jobs */ };
 
@@ -77,7 +78,10 @@ char *json_value_print(const struct json *value, bool sorted, unsigned indent)
     struct str text = {0};
 
     str_reserve(&text, FIRST_BYTES);
-    if (json_dump_callback(inner(value), append_printed, &text, indent == 0 ? flags | JSON_COMPACT : flags) != 0) {
+    if (value != NULL && !sorted && indent == 0) {
+        json_print_append(&text, value);
+    } else if (json_dump_callback(inner(value), append_printed, &text, indent == 0 ? flags | JSON_COMPACT : flags) !=
+               0) {
         str_fini(&text);
         return NULL;
     }

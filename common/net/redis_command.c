@@ -67,7 +67,8 @@ void redis_command_add(struct redis_command *command, const char *text)
 
 void redis_command_add_int(struct redis_command *command, int64_t value)
 {
-    redis_command_add_format(command, "%lld", (long long)value);
+    str_append_int(&command->bytes, value);
+    end_argument(command);
 }
 
 void redis_command_add_format(struct redis_command *command, const char *format, ...)

@@ -386,7 +386,7 @@ static void the_store_keeps_what_it_had(void **state)
     assert_int_equal(job_store_delete_accepted(call.store, job_id, NULL), ERR_OK);
     json_value_destroy(call.document);
     call.document = make_document();
-    fail_each_allocation(insert_job, &call, 3);
+    fail_each_allocation(insert_job, &call, 2);
     assert_stored(&call);
     fail_each_allocation(update_job, &call, 20);
     fail_each_allocation(update_jobs, &call, 20);

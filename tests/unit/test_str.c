@@ -94,6 +94,23 @@ static void a_format_fits_whatever_room_is_left(void **state)
     }
 }
 
+static void whole_numbers_are_printed(void **state)
+{
+    static const int64_t numbers[] = {0, 7, -1, 10, -1234567890123, INT64_MAX, INT64_MIN};
+    struct str str = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        char expected[32];
+
+        str_clear(&str);
+        str_append_int(&str, numbers[i]);
+        (void)snprintf(expected, sizeof expected, "%lld", (long long)numbers[i]);
+        assert_string_equal(str.text, expected);
+    }
+    str_fini(&str);
+}
+
 static void room_is_made_in_one_go(void **state)
 {
     struct str str = {0};
@@ -168,6 +185,7 @@ int main(void)
         cmocka_unit_test(bytes_that_are_not_utf8_become_replacement_characters),
         cmocka_unit_test(plain_text_and_escapes_may_alternate),
         cmocka_unit_test(a_format_fits_whatever_room_is_left),
+        cmocka_unit_test(whole_numbers_are_printed),
         cmocka_unit_test(room_is_made_in_one_go),
         cmocka_unit_test(only_whole_numbers_are_numbers),
         cmocka_unit_test(only_finite_reals_are_reals),
