@@ -5,6 +5,7 @@ enum {
     TIMES_IN_TURN = 19,  /* while inserts keep coming: what updates took, so often, passes before the next */
     PATIENCE_MS = 10000, /* of notes with inserts that keep coming */
     LEAST_UPDATES = 8,
+    PARTS_TO_GATHER = 8, /* of a commit's time: one of them is waited for more inserts */
     NS_PER_MS = 1000000
 };
 
@@ -92,13 +93,36 @@ static bool inserts_keep_coming(const struct store_batch *batch)
     return batch->inserts.count > 0 || uv_now(batch->loop) < batch->inserted_ms + MOMENT_MS;
 }
 
-/* When the first of the updates may go, by uv_now. */
+/* When updates may go, by uv_now; UINT64_MAX: there are none. */
 static uint64_t updates_due_ms(const struct store_batch *batch)
 {
     uint64_t quiet_ms = batch->inserts.count > 0 ? UINT64_MAX : batch->inserted_ms + MOMENT_MS;
     uint64_t due_ms = quiet_ms < batch->updates_turn_ms ? quiet_ms : batch->updates_turn_ms;
 
-    return batch->closing ? 0 : later_of(due_ms, batch->updates.first->since_ms + MOMENT_MS);
+    if (batch->updates.count == 0)
+        return UINT64_MAX;
+    if (batch->closing)
+        return batch->inserts.count > 0 ? UINT64_MAX : 0;
+    return later_of(due_ms, batch->updates.first->since_ms + MOMENT_MS);
+}
+
+/* The same of inserts. Those that were written together a moment ago come back together: the first of them does not go
+ * alone, as a commit takes nearly as long for one as for many. */
+static uint64_t inserts_due_ms(const struct store_batch *batch)
+{
+    if (batch->inserts.count == 0)
+        return UINT64_MAX;
+    if (batch->closing || 2 * batch->inserts.count >= batch->inserts_of_late)
+        return 0;
+    return later_of(batch->inserts.first->since_ms, batch->free_ms) + batch->gather_ms;
+}
+
+static uint64_t earliest_ms(const struct store_batch *batch)
+{
+    uint64_t updates_ms = updates_due_ms(batch);
+    uint64_t inserts_ms = inserts_due_ms(batch);
+
+    return updates_ms < inserts_ms ? updates_ms : inserts_ms;
 }
 
 /* Of notes those that have lost patience, or are too many. */
@@ -119,6 +143,13 @@ static void leave_out(struct store_batch *batch)
     }
     if (left_out.count > 0)
         batch->on_done(batch->owner, &left_out);
+}
+
+static void pace_inserts(struct store_batch *batch, size_t count)
+{
+    batch->inserted_ms = uv_now(batch->loop);
+    batch->inserts_of_late = count;
+    batch->gather_ms = batch->took_ns / PARTS_TO_GATHER / NS_PER_MS;
 }
 
 /* So many at once as a moment has time for; then it is the inserts' turn. */
@@ -143,9 +174,10 @@ static void on_written(uv_work_t *request, int status)
     bool is_away;
 
     batch->busy = false;
+    batch->free_ms = uv_now(batch->loop);
     batch->writing = (struct store_work_list){0};
     if (done.first->operation == STORE_INSERT)
-        batch->inserted_ms = uv_now(batch->loop);
+        pace_inserts(batch, done.count);
     else
         pace_updates(batch);
     if (status != 0) {
@@ -172,25 +204,32 @@ static void run(struct store_batch *batch, struct store_work_list *from, size_t 
     (void)uv_queue_work(batch->loop, &batch->request, on_write, on_written); /* fails only without a callback */
 }
 
-static void on_moment_over(uv_timer_t *timer)
+static void on_due(uv_timer_t *timer)
 {
     start_next(timer->data);
+}
+
+/* At the earliest when the loop has been through what came in by now. */
+static void wait_until(struct store_batch *batch, uint64_t due_ms)
+{
+    uint64_t now_ms = uv_now(batch->loop);
+
+    (void)uv_timer_start(&batch->timer, on_due, due_ms > now_ms ? due_ms - now_ms : 0, 0); /* never fails */
 }
 
 static void start_next(struct store_batch *batch)
 {
     uint64_t now_ms = uv_now(batch->loop);
-    uint64_t due_ms = batch->updates.count > 0 ? updates_due_ms(batch) : UINT64_MAX;
 
     if (batch->busy)
         return;
-    if (due_ms <= now_ms) {
+    if (updates_due_ms(batch) <= now_ms) {
         run(batch, &batch->updates, batch->updates_most);
-    } else if (batch->inserts.count > 0) {
+    } else if (inserts_due_ms(batch) <= now_ms) {
         batch->inserted++;
         run(batch, &batch->inserts, STORE_BATCH_INSERTS);
-    } else if (due_ms != UINT64_MAX) {
-        (void)uv_timer_start(&batch->timer, on_moment_over, due_ms - now_ms, 0); /* never fails with a callback */
+    } else if (earliest_ms(batch) != UINT64_MAX) {
+        wait_until(batch, earliest_ms(batch));
     }
 }
 
@@ -211,7 +250,8 @@ void store_batch_push(struct store_batch *batch, struct job_store *store, struct
     if (work->operation == STORE_INSERT)
         batch->inserted_ms = work->since_ms;
     store_work_push(work->operation == STORE_INSERT ? &batch->inserts : &batch->updates, work);
-    start_next(batch);
+    if (!batch->busy)
+        wait_until(batch, earliest_ms(batch));
 }
 
 static void take_all(struct store_work_list *out, struct store_work_list *from)

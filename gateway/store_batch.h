@@ -1,6 +1,7 @@
 /*
  * Writes that gather while a commit is under way and go into the next one together. One batch is in the pool at a time.
- * Inserts, which somebody waits for, go at once when none is. Updates that nobody waits for follow when no insert came
+ * Inserts, which somebody waits for, go when none is, half as many together as the last time or after an eighth of a
+ * commit's time. Updates that nobody waits for follow when no insert came
  * or was written for a moment. While inserts keep coming updates have a twentieth of the store's time, a few at once;
  * notes among them that get no turn in ten seconds are left out: what they say is found out in another way too.
  * All on the loop's thread.
@@ -25,11 +26,14 @@ struct store_batch {
     struct store_work_list inserts;
     struct store_work_list updates;
     struct store_work_list writing;
-    uv_timer_t timer; /* for updates that wait a moment */
+    uv_timer_t timer; /* for what waits */
     uv_work_t request;
     bool busy;
     bool closing;
     uint64_t inserted_ms;     /* when an insert last came or was written */
+    uint64_t free_ms;         /* since when the store is free */
+    uint64_t gather_ms;       /* for more inserts */
+    size_t inserts_of_late;   /* how many were written together */
     uint64_t updates_turn_ms; /* when updates may go before inserts */
     size_t updates_most;      /* at once */
     struct job_store *store;  /* for the next batch */

@@ -194,12 +194,13 @@ static void of_too_many_notes_the_oldest_are_left_out(void **state)
     }
 }
 
-/* What is no note waits on. */
+/* What is no note waits on, for a pause of the inserts. */
 static void a_note_that_gets_no_turn_loses_patience(void **state)
 {
     struct bench *bench = *state;
     char id[JOB_ID_BYTES];
 
+    bench->batch.updates_turn_ms = UINT64_MAX;
     push_insert(bench);
     push_update(bench, 7, true)->since_ms = 0;
     push_update(bench, 8, false)->since_ms = 0;
@@ -208,6 +209,47 @@ static void a_note_that_gets_no_turn_loses_patience(void **state)
     name_job(id, 7);
     assert_string_equal(bench->left_out_ids[0], id);
     assert_int_equal(bench->updated, 1);
+}
+
+/* Eight clients whose answers come one at a time: without a pause the first would go alone each time. */
+static void inserts_that_come_back_together_go_together(void **state)
+{
+    struct bench *bench = *state;
+
+    for (int i = 0; i < CLIENTS; i++)
+        push_insert(bench);
+    (void)uv_run(&bench->loop, UV_RUN_DEFAULT);
+    assert_int_equal(bench->inserted, CLIENTS);
+    assert_int_equal(bench->batch.inserted, 1);
+    bench->batch.gather_ms = LOAD_MS; /* as after a slow commit */
+    push_insert(bench);
+    for (int i = 0; i < 3; i++)
+        (void)uv_run(&bench->loop, UV_RUN_NOWAIT);
+    assert_int_equal(bench->batch.inserted, 1);
+    for (int i = 0; i < CLIENTS / 2 - 1; i++)
+        push_insert(bench);
+    (void)uv_run(&bench->loop, UV_RUN_DEFAULT);
+    assert_int_equal(bench->inserted, CLIENTS + CLIENTS / 2);
+    assert_int_equal(bench->batch.inserted, 2);
+}
+
+static void an_insert_that_stays_alone_goes_after_a_part_of_a_commits_time(void **state)
+{
+    struct bench *bench = *state;
+    uint64_t begin_ms;
+
+    for (int i = 0; i < CLIENTS; i++)
+        push_insert(bench);
+    (void)uv_run(&bench->loop, UV_RUN_DEFAULT);
+    bench->batch.gather_ms = MOMENT_MS;
+    begin_ms = uv_now(&bench->loop);
+    push_insert(bench);
+    (void)uv_run(&bench->loop, UV_RUN_DEFAULT);
+    assert_int_equal(bench->batch.inserted, 2);
+    assert_true(bench->inserted_ms >= begin_ms + MOMENT_MS);
+    push_insert(bench); /* as many as the last time: at once */
+    (void)uv_run(&bench->loop, UV_RUN_DEFAULT);
+    assert_int_equal(bench->batch.inserted, 3);
 }
 
 static void without_inserts_a_note_is_written_however_late(void **state)
@@ -229,6 +271,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(while_inserts_keep_coming_updates_have_a_small_share, set_up, tear_down),
         cmocka_unit_test_setup_teardown(of_too_many_notes_the_oldest_are_left_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_note_that_gets_no_turn_loses_patience, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(inserts_that_come_back_together_go_together, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_insert_that_stays_alone_goes_after_a_part_of_a_commits_time, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(without_inserts_a_note_is_written_however_late, set_up, tear_down),
     };
 
