@@ -44,7 +44,12 @@ void str_append_text(struct str *str, const char *text)
 
 void str_append_char(struct str *str, char character)
 {
-    str_append(str, &character, 1);
+    if (str->failed || str->length + 1 >= str->capacity) {
+        str_append(str, &character, 1);
+        return;
+    }
+    str->text[str->length++] = character;
+    str->text[str->length] = '\0';
 }
 
 void str_append_int(struct str *str, int64_t value)

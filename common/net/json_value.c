@@ -248,9 +248,19 @@ static json_t *mended_text(const char *text, size_t length)
     return value;
 }
 
+/* Which is UTF-8 too, and told sooner than jansson tells that. */
+static bool is_ascii(const char *text, size_t length)
+{
+    unsigned char all = 0;
+
+    for (size_t i = 0; i < length; i++)
+        all |= (unsigned char)text[i];
+    return all < 0x80;
+}
+
 struct json *json_value_new_bytes(const char *text, size_t length)
 {
-    json_t *value = json_stringn(text, length);
+    json_t *value = is_ascii(text, length) ? json_stringn_nocheck(text, length) : json_stringn(text, length);
 
     return outer(value != NULL ? value : mended_text(text, length));
 }
@@ -262,7 +272,8 @@ struct json *json_value_new_text(const char *text)
 
 bool json_value_set(struct json *object, const char *key, struct json *value)
 {
-    return json_object_set_new(inner(object), key, inner(value)) == 0;
+    return is_ascii(key, strlen(key)) ? json_object_set_new_nocheck(inner(object), key, inner(value)) == 0
+                                      : json_object_set_new(inner(object), key, inner(value)) == 0;
 }
 
 bool json_value_append(struct json *array, struct json *value)

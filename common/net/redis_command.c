@@ -8,7 +8,10 @@
 #include "common/base/mem.h"
 #include "common/net/redis_internal.h"
 
-enum { SCRIPT_BYTES = 1000 /* of most, with their arguments */ };
+enum {
+    SCRIPT_BYTES = 1000, /* of most, with their arguments */
+    FRAME_BYTES = 10     /* of most arguments */
+};
 
 void redis_command_init(struct redis_command *command, const char *name)
 {
@@ -71,6 +74,13 @@ void redis_command_add_int(struct redis_command *command, int64_t value)
     end_argument(command);
 }
 
+void redis_command_add_joined(struct redis_command *command, const char *const *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        str_append_text(&command->bytes, texts[i]);
+    end_argument(command);
+}
+
 void redis_command_add_format(struct redis_command *command, const char *format, ...)
 {
     va_list args;
@@ -89,23 +99,35 @@ const char *redis_command_argument(const struct redis_command *command, size_t i
     return command->bytes.text + begin;
 }
 
-const char **redis_command_vector(const struct redis_command *command, bool as_eval, size_t **lengths)
+static void print_argument(struct str *out, const char *bytes, size_t length)
 {
-    const char **argv;
+    str_append_char(out, '$');
+    str_append_int(out, (int64_t)length);
+    str_append(out, "\r\n", 2);
+    str_append(out, bytes, length);
+    str_append(out, "\r\n", 2);
+}
 
+/* RESP: an array of bulk strings. */
+bool redis_command_print(struct str *out, const struct redis_command *command, bool as_eval)
+{
+    *out = (struct str){0};
     if (command->bytes.failed)
-        return NULL;
-    argv = mem_zeroed(command->count, sizeof *argv + sizeof **lengths);
-    if (argv == NULL)
-        return NULL;
-    *lengths = (size_t *)(void *)(argv + command->count);
-    for (size_t i = 0; i < command->count; i++)
-        argv[i] = redis_command_argument(command, i, &(*lengths)[i]);
-    if (as_eval) {
-        argv[0] = "EVAL";
-        (*lengths)[0] = strlen("EVAL");
-        argv[1] = command->script->text;
-        (*lengths)[1] = strlen(command->script->text);
+        return false;
+    str_reserve(out, command->bytes.length + (command->count + 1) * FRAME_BYTES);
+    str_append_char(out, '*');
+    str_append_int(out, (int64_t)command->count);
+    str_append(out, "\r\n", 2);
+    for (size_t i = 0; i < command->count; i++) {
+        size_t length;
+        const char *argument = redis_command_argument(command, i, &length);
+
+        if (as_eval && i == 0)
+            print_argument(out, "EVAL", strlen("EVAL"));
+        else if (as_eval && i == 1)
+            print_argument(out, command->script->text, strlen(command->script->text));
+        else
+            print_argument(out, argument, length);
     }
-    return argv;
+    return !out->failed;
 }
