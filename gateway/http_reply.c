@@ -5,6 +5,10 @@
 #include <string.h>
 #include <time.h>
 
+#define CONTROL_CHARACTERS                                         \
+    "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f" \
+    "\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f"
+
 enum { MAX_VALUE_BYTES = 512 };
 
 void http_reply_add(struct http_reply *reply, const char *name, const char *format, ...)
@@ -15,10 +19,13 @@ void http_reply_add(struct http_reply *reply, const char *name, const char *form
     va_start(args, format);
     (void)vsnprintf(value, sizeof value, format, args);
     va_end(args);
-    str_append_format(&reply->headers, "%s: ", name);
-    for (const char *character = value; *character != '\0'; character++) {
-        if ((unsigned char)*character >= 0x20 && *character != 0x7f)
-            str_append_char(&reply->headers, *character);
+    str_append_text(&reply->headers, name);
+    str_append_text(&reply->headers, ": ");
+    for (const char *rest = value; *rest != '\0';) { /* without what would end the line */
+        size_t length = strcspn(rest, CONTROL_CHARACTERS);
+
+        str_append(&reply->headers, rest, length);
+        rest += length + strspn(rest + length, CONTROL_CHARACTERS);
     }
     str_append_text(&reply->headers, "\r\n");
 }
@@ -73,6 +80,14 @@ const char *http_reply_phrase(int status)
     return "Unknown";
 }
 
+static void append_field(struct str *out, const char *name, const char *value)
+{
+    str_append_text(out, name);
+    str_append_text(out, ": ");
+    str_append_text(out, value);
+    str_append_text(out, "\r\n");
+}
+
 /* "Thu, 01 Jan 1970 00:00:00 GMT"; the locale is never set, so the names are English. */
 static void append_date(struct str *out, int64_t unix_ms)
 {
@@ -82,7 +97,7 @@ static void append_date(struct str *out, int64_t unix_ms)
 
     if (gmtime_r(&seconds, &utc) == NULL || strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc) == 0)
         return;
-    str_append_format(out, "Date: %s\r\n", text);
+    append_field(out, "Date", text);
 }
 
 /* A page brings its own style and talks to nobody; everything else is data. */
@@ -99,10 +114,26 @@ static bool has_body(const struct http_reply *reply)
     return reply->status != 204 && reply->status != 304;
 }
 
+static void append_length(struct str *out, size_t length)
+{
+    str_append_text(out, "Content-Length: ");
+    str_append_int(out, (int64_t)length);
+    str_append_text(out, "\r\n");
+}
+
+static void append_status(struct str *out, int status)
+{
+    str_append_text(out, "HTTP/1.1 ");
+    str_append_int(out, status);
+    str_append_char(out, ' ');
+    str_append_text(out, http_reply_phrase(status));
+    str_append_text(out, "\r\n");
+}
+
 static void append_framing(const struct http_reply *reply, const struct http_reply_frame *frame, struct str *out)
 {
     if (has_body(reply) && !frame->streamed)
-        str_append_format(out, "Content-Length: %zu\r\n", reply->body.length);
+        append_length(out, reply->body.length);
     else if (has_body(reply) && !frame->http_1_0)
         str_append_text(out, "Transfer-Encoding: chunked\r\n");
     if (!frame->keep_alive)
@@ -115,19 +146,17 @@ bool http_reply_print(const struct http_reply *reply, const struct http_reply_fr
 {
     if (reply->headers.failed || reply->body.failed)
         return false;
-    str_append_format(out, "HTTP/1.1 %d %s\r\n", reply->status, http_reply_phrase(reply->status));
+    append_status(out, reply->status);
     append_date(out, frame->unix_ms);
     if (reply->content_type != NULL)
-        str_append_format(out, "Content-Type: %s\r\n", reply->content_type);
+        append_field(out, "Content-Type", reply->content_type);
     append_framing(reply, frame, out);
-    str_append_format(out,
-                      "X-Request-Id: %s\r\n"
-                      "Cache-Control: private, no-cache\r\n"
-                      "X-Content-Type-Options: nosniff\r\n"
-                      "X-Frame-Options: DENY\r\n"
-                      "Referrer-Policy: no-referrer\r\n"
-                      "Content-Security-Policy: %s\r\n",
-                      frame->request_id, content_policy(reply));
+    append_field(out, "X-Request-Id", frame->request_id);
+    str_append_text(out, "Cache-Control: private, no-cache\r\n"
+                         "X-Content-Type-Options: nosniff\r\n"
+                         "X-Frame-Options: DENY\r\n"
+                         "Referrer-Policy: no-referrer\r\n");
+    append_field(out, "Content-Security-Policy", content_policy(reply));
     str_append(out, reply->headers.text, reply->headers.length);
     str_append_text(out, "\r\n");
     if (!frame->head_only && !frame->streamed && has_body(reply))

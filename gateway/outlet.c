@@ -19,19 +19,34 @@ static void on_written(uv_write_t *request, int status)
     outlet->on_written(outlet->owner, status);
 }
 
+/* Most answers fit into the socket's buffer: then they need no callback, and no look at the socket afterwards. */
+static size_t write_at_once(struct outlet *outlet)
+{
+    uv_buf_t buffer = uv_buf_init(outlet->waiting.text, (unsigned)outlet->waiting.length);
+    int length = uv_try_write(outlet->stream, &buffer, 1);
+
+    return length > 0 ? (size_t)length : 0; /* what is wrong the write behind it tells */
+}
+
 bool outlet_flush(struct outlet *outlet)
 {
     struct str written = outlet->writing;
+    size_t length;
     uv_buf_t buffer;
 
     if (outlet->waiting.failed)
         return false;
     if (outlet->busy || outlet->waiting.length == 0)
         return true;
+    length = write_at_once(outlet);
+    if (length == outlet->waiting.length) {
+        str_clear(&outlet->waiting);
+        return true;
+    }
     outlet->writing = outlet->waiting;
     outlet->waiting = written;
     str_clear(&outlet->waiting);
-    buffer = uv_buf_init(outlet->writing.text, (unsigned)outlet->writing.length);
+    buffer = uv_buf_init(outlet->writing.text + length, (unsigned)(outlet->writing.length - length));
     outlet->request.data = outlet;
     outlet->busy = uv_write(&outlet->request, outlet->stream, &buffer, 1, on_written) == 0;
     return outlet->busy;

@@ -13,7 +13,8 @@
 
 enum { OUTLET_KEPT_BYTES = 2048 };
 
-/* A write came to its end (status of libuv); what waits by then goes out with the next flush. */
+/* A write that took longer than its flush came to its end (status of libuv); what waits by then goes out with the next
+ * flush. */
 typedef void (*outlet_written_fn)(void *owner, int status);
 
 struct outlet {

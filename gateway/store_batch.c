@@ -1,8 +1,12 @@
 #include "gateway/store_batch.h"
 
 enum {
-    MOMENT_MS = 20,     /* before updates go that nobody waits for */
-    PATIENCE_MS = 10000 /* of them with inserts that keep coming */
+    MOMENT_MS = 20,      /* without an insert, before updates go that nobody waits for; and what they may take */
+    TIMES_IN_TURN = 19,  /* while inserts keep coming: what updates took, so often, passes before the next */
+    PATIENCE_MS = 10000, /* of notes with inserts that keep coming */
+    LEAST_UPDATES = 8,
+    PARTS_TO_GATHER = 8, /* of a commit's time: one of them is waited for more inserts */
+    NS_PER_MS = 1000000
 };
 
 /* In the pool. */
@@ -50,14 +54,12 @@ static enum err_code write_updates(struct store_batch *batch, struct err *err)
     return rc;
 }
 
-static void on_write(uv_work_t *request)
+static void write_all(struct store_batch *batch)
 {
-    struct store_batch *batch = request->data;
-    bool alone = batch->writing.count == 1;
     struct err err;
     enum err_code rc;
 
-    if (alone) {
+    if (batch->writing.count == 1) {
         perform_each(batch);
         return;
     }
@@ -70,23 +72,64 @@ static void on_write(uv_work_t *request)
         set_result(work, rc, &err);
 }
 
-/* On the loop. */
-
-static uint64_t waited_ms(const struct store_batch *batch, const struct store_work *work)
+static void on_write(uv_work_t *request)
 {
-    return uv_now(batch->loop) - work->since_ms;
+    struct store_batch *batch = request->data;
+    uint64_t begin_ns = uv_hrtime();
+
+    write_all(batch);
+    batch->took_ns = uv_hrtime() - begin_ns;
 }
 
-static bool is_overdue(const struct store_batch *batch)
+/* On the loop. */
+
+static uint64_t later_of(uint64_t a, uint64_t b)
 {
-    return batch->updates.count > 0 && waited_ms(batch, batch->updates.first) >= PATIENCE_MS;
+    return a > b ? a : b;
+}
+
+static bool inserts_keep_coming(const struct store_batch *batch)
+{
+    return batch->inserts.count > 0 || uv_now(batch->loop) < batch->inserted_ms + MOMENT_MS;
+}
+
+/* When updates may go, by uv_now; UINT64_MAX: there are none. */
+static uint64_t updates_due_ms(const struct store_batch *batch)
+{
+    uint64_t quiet_ms = batch->inserts.count > 0 ? UINT64_MAX : batch->inserted_ms + MOMENT_MS;
+    uint64_t due_ms = quiet_ms < batch->updates_turn_ms ? quiet_ms : batch->updates_turn_ms;
+
+    if (batch->updates.count == 0)
+        return UINT64_MAX;
+    if (batch->closing)
+        return batch->inserts.count > 0 ? UINT64_MAX : 0;
+    return later_of(due_ms, batch->updates.first->since_ms + MOMENT_MS);
+}
+
+/* The same of inserts. Those that were written together a moment ago come back together: the first of them does not go
+ * alone, as a commit takes nearly as long for one as for many. */
+static uint64_t inserts_due_ms(const struct store_batch *batch)
+{
+    if (batch->inserts.count == 0)
+        return UINT64_MAX;
+    if (batch->closing || 2 * batch->inserts.count >= batch->inserts_of_late)
+        return 0;
+    return later_of(batch->inserts.first->since_ms, batch->free_ms) + batch->gather_ms;
+}
+
+static uint64_t earliest_ms(const struct store_batch *batch)
+{
+    uint64_t updates_ms = updates_due_ms(batch);
+    uint64_t inserts_ms = inserts_due_ms(batch);
+
+    return updates_ms < inserts_ms ? updates_ms : inserts_ms;
 }
 
 /* Of notes those that have lost patience, or are too many. */
 static bool may_leave_out(const struct store_batch *batch, const struct store_work *update)
 {
     return update->is_note && (batch->updates.count > STORE_BATCH_MAX_NOTES ||
-                               (batch->inserts.count > 0 && waited_ms(batch, update) >= PATIENCE_MS));
+                               (inserts_keep_coming(batch) && uv_now(batch->loop) >= update->since_ms + PATIENCE_MS));
 }
 
 static void leave_out(struct store_batch *batch)
@@ -102,6 +145,25 @@ static void leave_out(struct store_batch *batch)
         batch->on_done(batch->owner, &left_out);
 }
 
+static void pace_inserts(struct store_batch *batch, size_t count)
+{
+    batch->inserted_ms = uv_now(batch->loop);
+    batch->inserts_of_late = count;
+    batch->gather_ms = batch->took_ns / PARTS_TO_GATHER / NS_PER_MS;
+}
+
+/* So many at once as a moment has time for; then it is the inserts' turn. */
+static void pace_updates(struct store_batch *batch)
+{
+    uint64_t took_ms = batch->took_ns / NS_PER_MS;
+
+    batch->updates_turn_ms = uv_now(batch->loop) + batch->took_ns * TIMES_IN_TURN / NS_PER_MS;
+    if (took_ms > 2 * MOMENT_MS && batch->updates_most > LEAST_UPDATES)
+        batch->updates_most /= 2;
+    else if (took_ms < MOMENT_MS / 2 && batch->updates_most < STORE_BATCH_UPDATES)
+        batch->updates_most *= 2;
+}
+
 static void start_next(struct store_batch *batch);
 
 static void on_written(uv_work_t *request, int status)
@@ -112,14 +174,19 @@ static void on_written(uv_work_t *request, int status)
     bool is_away;
 
     batch->busy = false;
+    batch->free_ms = uv_now(batch->loop);
     batch->writing = (struct store_work_list){0};
+    if (done.first->operation == STORE_INSERT)
+        pace_inserts(batch, done.count);
+    else
+        pace_updates(batch);
     if (status != 0) {
         (void)ERR_SET(&err, ERR_CANCELLED, "the thread pool gave the call back");
         for (struct store_work *work = done.first; work != NULL; work = work->next)
             set_result(work, ERR_CANCELLED, &err);
     }
     leave_out(batch);
-    is_away = done.first != NULL && err_is_transient(done.first->result.code);
+    is_away = err_is_transient(done.first->result.code);
     if (!is_away)
         start_next(batch); /* before the answers: the pool has its work while the loop has its own */
     batch->on_done(batch->owner, &done);
@@ -137,31 +204,33 @@ static void run(struct store_batch *batch, struct store_work_list *from, size_t 
     (void)uv_queue_work(batch->loop, &batch->request, on_write, on_written); /* fails only without a callback */
 }
 
-static void on_moment_over(uv_timer_t *timer)
+static void on_due(uv_timer_t *timer)
 {
     start_next(timer->data);
 }
 
+/* At the earliest when the loop has been through what came in by now. */
+static void wait_until(struct store_batch *batch, uint64_t due_ms)
+{
+    uint64_t now_ms = uv_now(batch->loop);
+
+    (void)uv_timer_start(&batch->timer, on_due, due_ms > now_ms ? due_ms - now_ms : 0, 0); /* never fails */
+}
+
 static void start_next(struct store_batch *batch)
 {
-    uint64_t waited;
+    uint64_t now_ms = uv_now(batch->loop);
 
     if (batch->busy)
         return;
-    if (batch->inserts.count > 0 && !(batch->is_updates_turn && is_overdue(batch))) {
-        batch->is_updates_turn = true;
+    if (updates_due_ms(batch) <= now_ms) {
+        run(batch, &batch->updates, batch->updates_most);
+    } else if (inserts_due_ms(batch) <= now_ms) {
         batch->inserted++;
         run(batch, &batch->inserts, STORE_BATCH_INSERTS);
-        return;
+    } else if (earliest_ms(batch) != UINT64_MAX) {
+        wait_until(batch, earliest_ms(batch));
     }
-    batch->is_updates_turn = false;
-    if (batch->updates.count == 0)
-        return;
-    waited = waited_ms(batch, batch->updates.first);
-    if (waited >= MOMENT_MS || batch->closing)
-        run(batch, &batch->updates, STORE_BATCH_UPDATES);
-    else
-        (void)uv_timer_start(&batch->timer, on_moment_over, MOMENT_MS - waited, 0); /* never fails with a callback */
 }
 
 void store_batch_init(struct store_batch *batch, uv_loop_t *loop, store_batch_done_fn on_done, void *owner)
@@ -169,6 +238,7 @@ void store_batch_init(struct store_batch *batch, uv_loop_t *loop, store_batch_do
     batch->loop = loop;
     batch->on_done = on_done;
     batch->owner = owner;
+    batch->updates_most = LEAST_UPDATES;
     (void)uv_timer_init(loop, &batch->timer); /* never fails */
     batch->timer.data = batch;
 }
@@ -177,8 +247,11 @@ void store_batch_push(struct store_batch *batch, struct job_store *store, struct
 {
     batch->store = store;
     work->since_ms = uv_now(batch->loop);
+    if (work->operation == STORE_INSERT)
+        batch->inserted_ms = work->since_ms;
     store_work_push(work->operation == STORE_INSERT ? &batch->inserts : &batch->updates, work);
-    start_next(batch);
+    if (!batch->busy)
+        wait_until(batch, earliest_ms(batch));
 }
 
 static void take_all(struct store_work_list *out, struct store_work_list *from)

@@ -1,8 +1,9 @@
 /*
  * Writes that gather while a commit is under way and go into the next one together. One batch is in the pool at a time.
- * Inserts, which somebody waits for, go at once when none is, and before all else. Updates that nobody waits for follow
- * a moment later, so as not to be in the way of the next insert; while inserts keep coming they have patience, and
- * after that their turn. Notes among them are left out then: what they say is found out in another way too.
+ * Inserts, which somebody waits for, go when none is, half as many together as the last time or after an eighth of a
+ * commit's time. Updates that nobody waits for follow when no insert came
+ * or was written for a moment. While inserts keep coming updates have a twentieth of the store's time, a few at once;
+ * notes among them that get no turn in ten seconds are left out: what they say is found out in another way too.
  * All on the loop's thread.
  */
 #ifndef GATEWAY_STORE_BATCH_H
@@ -25,15 +26,21 @@ struct store_batch {
     struct store_work_list inserts;
     struct store_work_list updates;
     struct store_work_list writing;
-    uv_timer_t timer; /* for updates that wait a moment */
+    uv_timer_t timer; /* for what waits */
     uv_work_t request;
     bool busy;
-    bool is_updates_turn;
     bool closing;
-    struct job_store *store; /* for the next batch */
-    uint64_t inserted;       /* batches of inserts so far */
+    uint64_t inserted_ms;     /* when an insert last came or was written */
+    uint64_t free_ms;         /* since when the store is free */
+    uint64_t gather_ms;       /* for more inserts */
+    size_t inserts_of_late;   /* how many were written together */
+    uint64_t updates_turn_ms; /* when updates may go before inserts */
+    size_t updates_most;      /* at once */
+    struct job_store *store;  /* for the next batch */
+    uint64_t inserted;        /* batches of inserts so far */
     /* what the pool's thread works with */
     struct job_store *writing_to;
+    uint64_t took_ns;
     const struct json *documents[STORE_BATCH_INSERTS];
     enum err_code results[STORE_BATCH_INSERTS];
     struct job_store_change changes[STORE_BATCH_UPDATES];

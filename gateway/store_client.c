@@ -78,6 +78,10 @@ static void answer(struct store_client *client, struct store_work *work)
     if (is_failure(work->result.code))
         client->failures[work->operation]++;
     client->outstanding--;
+    if (work->operation == STORE_INSERT) {
+        work->result.document = work->input;
+        work->input = NULL;
+    }
     if (work->fn != NULL) {
         client->awaited--;
         work->fn(work->context, &work->result);

@@ -24,7 +24,8 @@ enum err_code store_client_create(struct store_client **out, uv_loop_t *loop, co
 
 /*
  * Each asks the store and answers by `fn`, once and not from within this call. When it refuses (too many calls are
- * outstanding, the store is known to be away) it returns why, and `fn` is not called. The document is taken.
+ * outstanding, the store is known to be away) it returns why, and `fn` is not called. The document is taken, and comes
+ * back with the answer.
  */
 enum err_code store_client_insert(struct store_client *client, struct json *document, store_client_fn fn, void *context,
                                   struct err *err) MUST_CHECK;

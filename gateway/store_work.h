@@ -33,7 +33,8 @@ enum store_operation {
 
 enum { STORE_WORK_REASON_BYTES = 128 };
 
-/* What a call came to. Who wants to keep the document sets it to NULL here. */
+/* What a call came to; of an insert, the document that it was given. Who wants to keep the document sets it to NULL
+ * here. */
 struct store_result {
     enum err_code code;
     struct err err; /* where code is not ERR_OK */
@@ -54,12 +55,14 @@ struct store_work {
     enum store_operation operation;
     char id[JOB_ID_BYTES]; /* the job's, or the one to go on behind */
     struct job_store_filter filter;
-    struct {
-        char state[16];
-        char type[32];
-        char shop[JOB_SETTINGS_NAME_BYTES];
-    } texts; /* of the filter */
-    char reason[STORE_WORK_REASON_BYTES];
+    union {
+        struct {
+            char state[16];
+            char type[32];
+            char shop[JOB_SETTINGS_NAME_BYTES];
+        } texts; /* of the filter */
+        char reason[STORE_WORK_REASON_BYTES];
+    };
     int limit;
     int64_t fence;
     int64_t created_before_ms;

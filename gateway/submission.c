@@ -21,7 +21,7 @@ enum origin {
 
 struct submission {
     const struct services *services;
-    struct json *document; /* a copy of what the store was given */
+    struct json *document; /* as the store has it; NULL while it is on its way there */
     char id[JOB_ID_BYTES];
     enum origin origin;
     size_t asking;                     /* other queues that are asked for the idempotency key */
@@ -151,7 +151,7 @@ static char *print_args(const struct json *document)
     struct json *args = json_value_new_object();
     char *text = NULL;
 
-    if (args != NULL && json_value_set(args, "params", json_value_dup(json_value_get(document, "params"))) &&
+    if (args != NULL && json_value_set(args, "params", json_value_share(json_value_get(document, "params"))) &&
         json_value_set_text(args, "namespace", json_value_get_text(document, "namespace")))
         text = json_value_print(args, false, 0);
     json_value_destroy(args);
@@ -200,18 +200,21 @@ static void on_inserted(void *context, struct store_result *result)
 {
     struct submission *submission = context;
 
+    submission->document = result->document;
+    result->document = NULL;
     if (result->code == ERR_OK)
         enqueue(submission);
     else
         answer(submission, SUBMISSION_FAILED, "", &result->err);
 }
 
+/* The pool's thread has the document until it is stored. */
 static enum err_code insert(struct submission *submission, struct err *err)
 {
-    struct json *stored = json_value_dup(submission->document); /* the pool's thread owns its own */
+    struct json *document = submission->document;
 
-    return stored != NULL ? store_client_insert(submission->services->store, stored, on_inserted, submission, err)
-                          : ERR_SET(err, ERR_NO_MEMORY, "no memory for a job");
+    submission->document = NULL;
+    return store_client_insert(submission->services->store, document, on_inserted, submission, err);
 }
 
 /* The idempotency key. A queue knows its own keys, and the key may have come with a job of another type, or before a

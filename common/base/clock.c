@@ -1,10 +1,11 @@
 #include "common/base/clock.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+enum { LAST_YEAR = 9999 };
 
 static int64_t read_clock(clockid_t id)
 {
@@ -42,22 +43,39 @@ int64_t clock_monotonic_ms(const struct clock_source *source)
     return source->monotonic_ms(source->context);
 }
 
+/* `digits` digits and what follows them; the place behind. */
+static char *put_number(char *out, int value, int digits, char then)
+{
+    for (int i = digits - 1; i >= 0; i--) {
+        out[i] = (char)('0' + value % 10);
+        value /= 10;
+    }
+    out[digits] = then;
+    return out + digits + 1;
+}
+
 void clock_format_iso8601(char *out, int64_t unix_ms)
 {
     int64_t seconds = unix_ms / 1000;
     int64_t millis = unix_ms % 1000;
-    time_t when;
     struct tm utc;
-    char date[CLOCK_ISO8601_BYTES - 8];
+    time_t when;
 
     if (millis < 0) {
         millis += 1000;
         seconds--;
     }
     when = (time_t)seconds;
-    if (gmtime_r(&when, &utc) == NULL || strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc) == 0)
-        (void)snprintf(date, sizeof date, "0000-00-00T00:00:00");
-    (void)snprintf(out, CLOCK_ISO8601_BYTES, "%s.%03dZ", date, (int)millis);
+    if (gmtime_r(&when, &utc) == NULL || utc.tm_year < -1900 || utc.tm_year > LAST_YEAR - 1900)
+        utc = (struct tm){.tm_year = -1900, .tm_mon = -1};
+    out = put_number(out, utc.tm_year + 1900, 4, '-');
+    out = put_number(out, utc.tm_mon + 1, 2, '-');
+    out = put_number(out, utc.tm_mday, 2, 'T');
+    out = put_number(out, utc.tm_hour, 2, ':');
+    out = put_number(out, utc.tm_min, 2, ':');
+    out = put_number(out, utc.tm_sec, 2, '.');
+    out = put_number(out, (int)millis, 3, 'Z');
+    *out = '\0';
 }
 
 /* Reads exactly `digits` digits at *text and steps over them. */

@@ -7,9 +7,17 @@
 #include "common/base/clock.h"
 #include "common/base/str.h"
 
+enum { LINE_BYTES = 400 /* of most */ };
+
 static enum log_level log_threshold = LOG_LEVEL_INFO;
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
+
+static void append_text(struct str *line, const char *text, const char *more)
+{
+    str_append_text(line, text);
+    str_append_text(line, more);
+}
 
 static void append_field(struct str *line, const struct log_field *field)
 {
@@ -19,7 +27,7 @@ static void append_field(struct str *line, const struct log_field *field)
     str_append_json(line, field->name, strlen(field->name));
     str_append_char(line, ':');
     if (field->kind == LOG_FIELD_INT)
-        str_append_format(line, "%lld", (long long)field->value.integer);
+        str_append_int(line, field->value.integer);
     else if (field->kind == LOG_FIELD_REAL && isfinite(field->value.real))
         str_append_format(line, "%.9g", field->value.real);
     else if (field->kind == LOG_FIELD_TEXT && field->value.text != NULL)
@@ -38,7 +46,10 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     if (level < log_threshold)
         return;
     clock_format_iso8601(time, clock_unix_ms(&clock));
-    str_append_format(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":", time, level_names[level]);
+    str_reserve(&line, LINE_BYTES);
+    append_text(&line, "{\"time\":\"", time);
+    append_text(&line, "\",\"level\":\"", level_names[level]);
+    str_append_text(&line, "\",\"event\":");
     str_append_json(&line, event, strlen(event));
     for (size_t i = 0; i < count; i++)
         append_field(&line, &fields[i]);

@@ -10,6 +10,8 @@
 
 #include "common/base/mem.h"
 
+enum { INT_DIGITS = 20 /* with the sign */ };
+
 static bool reserve(struct str *str, size_t extra)
 {
     if (str->failed)
@@ -30,6 +32,11 @@ void str_append(struct str *str, const char *text, size_t length)
     str->text[str->length] = '\0';
 }
 
+void str_reserve(struct str *str, size_t extra)
+{
+    (void)reserve(str, extra);
+}
+
 void str_append_text(struct str *str, const char *text)
 {
     str_append(str, text, strlen(text));
@@ -37,24 +44,47 @@ void str_append_text(struct str *str, const char *text)
 
 void str_append_char(struct str *str, char character)
 {
-    str_append(str, &character, 1);
+    if (str->failed || str->length + 1 >= str->capacity) {
+        str_append(str, &character, 1);
+        return;
+    }
+    str->text[str->length++] = character;
+    str->text[str->length] = '\0';
 }
 
-__attribute__((format(printf, 2, 0))) static void append_format(struct str *str, const char *format, va_list args)
+void str_append_int(struct str *str, int64_t value)
 {
+    char digits[INT_DIGITS];
+    size_t begin = sizeof digits;
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+
+    do {
+        digits[--begin] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0)
+        digits[--begin] = '-';
+    str_append(str, digits + begin, sizeof digits - begin);
+}
+
+void str_append_arguments(struct str *str, const char *format, va_list args)
+{
+    size_t room = str->failed ? 0 : str->capacity - str->length;
     va_list again;
     int length;
 
     va_copy(again, args);
-    length = vsnprintf(NULL, 0, format, again);
+    length = vsnprintf(room > 0 ? str->text + str->length : NULL, room, format, again);
     va_end(again);
-    if (length < 0) {
+    if (length < 0)
         str->failed = true;
+    if (!reserve(str, length < 0 ? 0 : (size_t)length)) {
+        if (room > 0)
+            str->text[str->length] = '\0';
         return;
     }
-    if (!reserve(str, (size_t)length))
-        return;
-    (void)vsnprintf(str->text + str->length, (size_t)length + 1, format, args);
+    if ((size_t)length >= room)
+        (void)vsnprintf(str->text + str->length, (size_t)length + 1, format, args);
     str->length += (size_t)length;
 }
 
@@ -63,7 +93,7 @@ void str_append_format(struct str *str, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    append_format(str, format, args);
+    str_append_arguments(str, format, args);
     va_end(args);
 }
 
@@ -99,6 +129,16 @@ bool str_is_utf8(const char *text, size_t length)
     return true;
 }
 
+/* How many bytes from text on need no escape. */
+static size_t plain_length(const unsigned char *text, size_t left)
+{
+    size_t length = 0;
+
+    while (length < left && text[length] >= 0x20 && text[length] < 0x80 && text[length] != '"' && text[length] != '\\')
+        length++;
+    return length;
+}
+
 void str_append_json(struct str *str, const char *text, size_t length)
 {
     const unsigned char *bytes = (const unsigned char *)text;
@@ -106,20 +146,23 @@ void str_append_json(struct str *str, const char *text, size_t length)
 
     str_append_char(str, '"');
     while (i < length) {
-        size_t sequence = utf8_length(bytes + i, length - i);
+        size_t plain = plain_length(bytes + i, length - i);
+        size_t sequence;
 
-        if (sequence == 0) {
+        str_append(str, text + i, plain);
+        i += plain;
+        if (i == length)
+            break;
+        sequence = utf8_length(bytes + i, length - i);
+        if (sequence == 0)
             str_append_text(str, "\xef\xbf\xbd");
-            i++;
-            continue;
-        }
-        if (bytes[i] == '"' || bytes[i] == '\\')
+        else if (bytes[i] == '"' || bytes[i] == '\\')
             str_append_format(str, "\\%c", bytes[i]);
         else if (bytes[i] < 0x20)
             str_append_format(str, "\\u%04x", bytes[i]);
         else
             str_append(str, text + i, sequence);
-        i += sequence;
+        i += sequence > 0 ? sequence : 1;
     }
     str_append_char(str, '"');
 }
@@ -158,7 +201,7 @@ char *str_format(const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    append_format(&str, format, args);
+    str_append_arguments(&str, format, args);
     va_end(args);
     return str_take(&str);
 }

@@ -4,6 +4,7 @@
 #ifndef COMMON_BASE_STR_H
 #define COMMON_BASE_STR_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,10 +20,15 @@ struct str {
     bool failed;
 };
 
+/* Room for so much more, in one go. */
+void str_reserve(struct str *str, size_t extra);
+
 void str_append(struct str *str, const char *text, size_t length);
 void str_append_text(struct str *str, const char *text);
 void str_append_char(struct str *str, char character);
+void str_append_int(struct str *str, int64_t value);
 void str_append_format(struct str *str, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void str_append_arguments(struct str *str, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
 /* Appends text as a JSON string with its quotes; invalid UTF-8 bytes become U+FFFD. */
 void str_append_json(struct str *str, const char *text, size_t length);

@@ -145,30 +145,22 @@ static bool show(struct json *view, const char *key, const struct json *document
 {
     const struct json *value = json_value_get(document, key);
 
-    return json_value_set(view, key, value != NULL ? json_value_dup(value) : json_value_new_null());
-}
-
-static bool show_link(struct json *links, const char *key, const char *id, const char *rest)
-{
-    char url[64];
-
-    (void)snprintf(url, sizeof url, "/v1/jobs/%.26s%s", id, rest);
-    return json_value_set_text(links, key, url);
+    return json_value_set(view, key, value != NULL ? json_value_share(value) : json_value_new_null());
 }
 
 static bool show_links(struct json *view, const char *id)
 {
     static const char *const routes[] = {"cancel", "events", "report"};
     struct json *links = json_value_new_object();
-    bool ok = links != NULL && show_link(links, "self", id, "");
+    char url[64];
+    size_t length = (size_t)snprintf(url, sizeof url - 16, "/v1/jobs/%.26s", id);
+    bool ok = links != NULL && json_value_set_text(links, "self", url);
 
     for (size_t i = 0; ok && i < sizeof routes / sizeof routes[0]; i++) {
-        char rest[16];
-
-        (void)snprintf(rest, sizeof rest, "/%s", routes[i]);
-        ok = show_link(links, routes[i], id, rest);
+        url[length] = '/';
+        memcpy(url + length + 1, routes[i], strlen(routes[i]) + 1);
+        ok = json_value_set_text(links, routes[i], url);
     }
-
     return json_value_set(view, "links", links) && ok;
 }
 

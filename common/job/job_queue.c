@@ -32,13 +32,15 @@ enum err_code job_queue_group_parse(const struct redis_reply *reply, struct err 
 void job_queue_enqueue_command(struct redis_command *command, const struct job_queue_enqueue *job)
 {
     const char *queue = job->queue;
+    const char *const idempotency[] = {"q:{", queue, "}:idem:", job->idempotency_hash};
+    const char *const unique[] = {"q:{", queue, "}:u:", job_type_name(job->type), ":", job->shop};
 
     redis_command_init_script(command, &job_script_enqueue, 7);
     if (job->idempotency_hash != NULL)
-        redis_command_add_format(command, "q:{%s}:idem:%s", queue, job->idempotency_hash);
+        redis_command_add_joined(command, idempotency, sizeof idempotency / sizeof idempotency[0]);
     else
         redis_command_add_format(command, "q:{%s}:j:%s:noidem", queue, job->id);
-    redis_command_add_format(command, "q:{%s}:u:%s:%s", queue, job_type_name(job->type), job->shop);
+    redis_command_add_joined(command, unique, sizeof unique / sizeof unique[0]);
     job_queue_add_job_key(command, queue, job->id);
     job_queue_add_key(command, queue, "s");
     job_queue_add_key(command, queue, "open");
@@ -53,7 +55,7 @@ void job_queue_enqueue_command(struct redis_command *command, const struct job_q
     redis_command_add_int(command, job->run_at_ms);
     redis_command_add_int(command, IDEMPOTENCY_TTL_MS);
     redis_command_add(command, job->fingerprint);
-    redis_command_add_format(command, "q:{%s}:j:", queue);
+    job_queue_add_job_key(command, queue, "");
     redis_command_add_int(command, job->generation);
 }
 

@@ -11,13 +11,17 @@
 /* q:{queue}:<what>, "s" for the stream, "open", "delay", "ev", "fence", "paused" */
 static inline void job_queue_add_key(struct redis_command *command, const char *queue, const char *what)
 {
-    redis_command_add_format(command, "q:{%s}:%s", queue, what);
+    const char *const texts[] = {"q:{", queue, "}:", what};
+
+    redis_command_add_joined(command, texts, sizeof texts / sizeof texts[0]);
 }
 
 /* q:{queue}:j:<id> */
 static inline void job_queue_add_job_key(struct redis_command *command, const char *queue, const char *id)
 {
-    redis_command_add_format(command, "q:{%s}:j:%s", queue, id);
+    const char *const texts[] = {"q:{", queue, "}:j:", id};
+
+    redis_command_add_joined(command, texts, sizeof texts / sizeof texts[0]);
 }
 
 #endif

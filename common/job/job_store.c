@@ -74,14 +74,21 @@ static bool set_time(struct json *document, const char *key, int64_t unix_ms)
     return json_value_set_text(document, key, text);
 }
 
+/* Whether a member is a time, as its name says. */
+static bool is_time(const char *key, const struct json *value)
+{
+    size_t length = strlen(key);
+
+    return length > strlen("_at") && strcmp(key + length - strlen("_at"), "_at") == 0 &&
+           json_value_kind(value) != JSON_KIND_NULL;
+}
+
 static bool canonical_member(void *context, const char *key, const struct json *value)
 {
     struct canonical *canonical = context;
-    size_t length = strlen(key);
     int64_t unix_ms;
 
-    if (length <= strlen("_at") || strcmp(key + length - strlen("_at"), "_at") != 0 ||
-        json_value_kind(value) == JSON_KIND_NULL)
+    if (!is_time(key, value))
         return true;
     if (json_value_text(value) == NULL || !clock_parse_iso8601(json_value_text(value), &unix_ms))
         canonical->bad = key;
@@ -110,7 +117,33 @@ static enum err_code make_canonical(struct json **out, const struct json *docume
                                  : ERR_SET(err, ERR_NO_MEMORY, "no memory for a document");
 }
 
-/* Copies of all in the form of the store; *out goes to destroy_all. */
+static bool is_canonical_member(void *context, const char *key, const struct json *value)
+{
+    bool *canonical = context;
+    char text[CLOCK_ISO8601_BYTES];
+    int64_t unix_ms;
+
+    if (!is_time(key, value))
+        return true;
+    *canonical = json_value_text(value) != NULL && clock_parse_iso8601(json_value_text(value), &unix_ms);
+    if (*canonical) {
+        clock_format_iso8601(text, unix_ms);
+        *canonical = strcmp(text, json_value_text(value)) == 0;
+    }
+    return *canonical;
+}
+
+/* Whether a document is in the form of the store already, as those of new jobs are. */
+static bool is_canonical(const struct json *document)
+{
+    bool canonical = json_value_kind(json_value_get(document, "fence")) == JSON_KIND_INT;
+
+    if (canonical)
+        json_value_each(document, is_canonical_member, &canonical);
+    return canonical;
+}
+
+/* Shares or copies of all, in the form of the store; *out goes to destroy_all. */
 static enum err_code make_all_canonical(struct json ***out, const struct json *const *documents, size_t count,
                                         struct err *err)
 {
@@ -125,8 +158,12 @@ static enum err_code make_all_canonical(struct json ***out, const struct json *c
         int64_t fence = 0;
 
         (void)json_value_get_int64(documents[i], "fence", &fence);
-        rc = id != NULL && id[0] != '\0' ? make_canonical(&copies[i], documents[i], NULL, fence, err)
-                                         : ERR_SET(err, ERR_ARGUMENT, "a document needs an _id");
+        if (id == NULL || id[0] == '\0')
+            rc = ERR_SET(err, ERR_ARGUMENT, "a document needs an _id");
+        else if (is_canonical(documents[i]))
+            copies[i] = json_value_share(documents[i]);
+        else
+            rc = make_canonical(&copies[i], documents[i], NULL, fence, err);
     }
     return rc;
 }

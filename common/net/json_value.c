@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "common/base/str.h"
+#include "common/net/json_print.h"
+
+enum { FIRST_BYTES = 1000 /* of a printed text: that of most jobs */ };
 
 /* struct json is jansson's json_t under a name of ours: the two pointers convert here and nowhere else. */
 static json_t *inner(const struct json *value)
@@ -58,6 +61,11 @@ struct json *json_value_dup(const struct json *value)
     return outer(json_deep_copy(inner(value)));
 }
 
+struct json *json_value_share(const struct json *value)
+{
+    return outer(json_incref(inner(value)));
+}
+
 static int append_printed(const char *text, size_t length, void *context)
 {
     str_append(context, text, length);
@@ -69,7 +77,11 @@ char *json_value_print(const struct json *value, bool sorted, unsigned indent)
     size_t flags = JSON_ENCODE_ANY | JSON_INDENT(indent) | (sorted ? JSON_SORT_KEYS : 0) | JSON_REAL_PRECISION(15);
     struct str text = {0};
 
-    if (json_dump_callback(inner(value), append_printed, &text, indent == 0 ? flags | JSON_COMPACT : flags) != 0) {
+    str_reserve(&text, FIRST_BYTES);
+    if (value != NULL && !sorted && indent == 0) {
+        json_print_append(&text, value);
+    } else if (json_dump_callback(inner(value), append_printed, &text, indent == 0 ? flags | JSON_COMPACT : flags) !=
+               0) {
         str_fini(&text);
         return NULL;
     }
@@ -236,9 +248,19 @@ static json_t *mended_text(const char *text, size_t length)
     return value;
 }
 
+/* Which is UTF-8 too, and told sooner than jansson tells that. */
+static bool is_ascii(const char *text, size_t length)
+{
+    unsigned char all = 0;
+
+    for (size_t i = 0; i < length; i++)
+        all |= (unsigned char)text[i];
+    return all < 0x80;
+}
+
 struct json *json_value_new_bytes(const char *text, size_t length)
 {
-    json_t *value = json_stringn(text, length);
+    json_t *value = is_ascii(text, length) ? json_stringn_nocheck(text, length) : json_stringn(text, length);
 
     return outer(value != NULL ? value : mended_text(text, length));
 }
@@ -250,7 +272,8 @@ struct json *json_value_new_text(const char *text)
 
 bool json_value_set(struct json *object, const char *key, struct json *value)
 {
-    return json_object_set_new(inner(object), key, inner(value)) == 0;
+    return is_ascii(key, strlen(key)) ? json_object_set_new_nocheck(inner(object), key, inner(value)) == 0
+                                      : json_object_set_new(inner(object), key, inner(value)) == 0;
 }
 
 bool json_value_append(struct json *array, struct json *value)

@@ -33,6 +33,9 @@ void json_value_destroy(struct json *value);
 /* A deep copy; NULL when out of memory or for NULL. */
 struct json *json_value_dup(const struct json *value);
 
+/* The same value, to be destroyed once more. Neither of the two may be changed, nor used by another thread. */
+struct json *json_value_share(const struct json *value);
+
 /* malloc'd text, keys in their order of insertion (`sorted`: bytewise); indent 0: one line. NULL when out of memory. */
 char *json_value_print(const struct json *value, bool sorted, unsigned indent);
 

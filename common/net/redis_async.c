@@ -393,18 +393,15 @@ static void on_reply(redisAsyncContext *connection, void *data, void *privdata);
 /* false: hiredis did not take it */
 static bool submit(struct redis_async *redis, struct redis_request *request)
 {
-    size_t *lengths;
-    const char **argv;
-    int status;
+    struct str text;
+    bool is_taken;
 
     if (redis->state != STATE_READY || redis->pending.count >= MAX_PENDING)
         return false;
-    argv = redis_command_vector(&request->command, request->sent_as_text, &lengths);
-    if (argv == NULL)
-        return false;
-    status = redisAsyncCommandArgv(redis->connection, on_reply, request, (int)request->command.count, argv, lengths);
-    free(argv);
-    if (status != REDIS_OK)
+    is_taken = redis_command_print(&text, &request->command, request->sent_as_text) &&
+               redisAsyncFormattedCommand(redis->connection, on_reply, request, text.text, text.length) == REDIS_OK;
+    str_fini(&text);
+    if (!is_taken)
         return false;
     request->deadline_ms =
         redis_request_deadline(request, &redis->pending, now_ms(redis), (uint64_t)redis->config.reply_timeout_ms);

@@ -110,15 +110,15 @@ void redis_client_destroy(struct redis_client *client)
 static enum err_code append(struct redis_client *client, const struct redis_command *command, bool as_eval,
                             struct err *err)
 {
-    size_t *lengths;
-    const char **argv = redis_command_vector(command, as_eval, &lengths);
-    int status;
+    struct str text;
+    enum err_code rc = ERR_OK;
 
-    if (argv == NULL)
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory for a command to Redis %s", client->where);
-    status = redisAppendCommandArgv(client->context, (int)command->count, argv, lengths);
-    free(argv);
-    return status == REDIS_OK ? ERR_OK : broken(client, err);
+    if (!redis_command_print(&text, command, as_eval))
+        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for a command to Redis %s", client->where);
+    else if (redisAppendFormattedCommand(client->context, text.text, text.length) != REDIS_OK)
+        rc = broken(client, err);
+    str_fini(&text);
+    return rc;
 }
 
 enum err_code redis_client_append(struct redis_client *client, const struct redis_command *command, struct err *err)

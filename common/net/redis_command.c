@@ -8,6 +8,11 @@
 #include "common/base/mem.h"
 #include "common/net/redis_internal.h"
 
+enum {
+    SCRIPT_BYTES = 1000, /* of most, with their arguments */
+    FRAME_BYTES = 10     /* of most arguments */
+};
+
 void redis_command_init(struct redis_command *command, const char *name)
 {
     *command = (struct redis_command){0};
@@ -16,7 +21,9 @@ void redis_command_init(struct redis_command *command, const char *name)
 
 void redis_command_init_script(struct redis_command *command, const struct redis_script *script, int keys)
 {
-    redis_command_init(command, "EVALSHA");
+    *command = (struct redis_command){0};
+    str_reserve(&command->bytes, SCRIPT_BYTES);
+    redis_command_add(command, "EVALSHA");
     redis_command_add(command, script->sha1);
     redis_command_add_int(command, keys);
     command->script = script;
@@ -31,26 +38,29 @@ void redis_command_fini(struct redis_command *command)
 
 bool redis_command_copy(struct redis_command *out, const struct redis_command *command)
 {
-    *out = (struct redis_command){.script = command->script};
-    if (command->bytes.failed)
+    *out = (struct redis_command){.script = command->script, .count = command->count};
+    if (command->bytes.failed ||
+        mem_grow(&out->ends, &out->capacity, command->count, sizeof *out->ends, NULL) != ERR_OK)
         return false;
-    for (size_t i = 0; i < command->count; i++) {
-        size_t length;
-        const char *argument = redis_command_argument(command, i, &length);
-
-        redis_command_add_bytes(out, argument, length);
-    }
+    if (command->count > 0)
+        memcpy(out->ends, command->ends, command->count * sizeof *out->ends);
+    str_append(&out->bytes, command->bytes.text, command->bytes.length);
     return !out->bytes.failed;
+}
+
+/* What was appended to the bytes is an argument. */
+static void end_argument(struct redis_command *command)
+{
+    if (mem_grow(&command->ends, &command->capacity, command->count + 1, sizeof *command->ends, NULL) != ERR_OK)
+        command->bytes.failed = true;
+    else
+        command->ends[command->count++] = command->bytes.length;
 }
 
 void redis_command_add_bytes(struct redis_command *command, const void *bytes, size_t length)
 {
-    if (mem_grow(&command->ends, &command->capacity, command->count + 1, sizeof *command->ends, NULL) != ERR_OK) {
-        command->bytes.failed = true;
-        return;
-    }
     str_append(&command->bytes, bytes, length);
-    command->ends[command->count++] = command->bytes.length;
+    end_argument(command);
 }
 
 void redis_command_add(struct redis_command *command, const char *text)
@@ -60,24 +70,25 @@ void redis_command_add(struct redis_command *command, const char *text)
 
 void redis_command_add_int(struct redis_command *command, int64_t value)
 {
-    redis_command_add_format(command, "%lld", (long long)value);
+    str_append_int(&command->bytes, value);
+    end_argument(command);
+}
+
+void redis_command_add_joined(struct redis_command *command, const char *const *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        str_append_text(&command->bytes, texts[i]);
+    end_argument(command);
 }
 
 void redis_command_add_format(struct redis_command *command, const char *format, ...)
 {
-    char *text = NULL;
     va_list args;
-    int length;
 
     va_start(args, format);
-    length = vasprintf(&text, format, args);
+    str_append_arguments(&command->bytes, format, args);
     va_end(args);
-    if (length < 0) {
-        command->bytes.failed = true;
-        return;
-    }
-    redis_command_add_bytes(command, text, (size_t)length);
-    free(text);
+    end_argument(command);
 }
 
 const char *redis_command_argument(const struct redis_command *command, size_t index, size_t *length)
@@ -88,23 +99,35 @@ const char *redis_command_argument(const struct redis_command *command, size_t i
     return command->bytes.text + begin;
 }
 
-const char **redis_command_vector(const struct redis_command *command, bool as_eval, size_t **lengths)
+static void print_argument(struct str *out, const char *bytes, size_t length)
 {
-    const char **argv;
+    str_append_char(out, '$');
+    str_append_int(out, (int64_t)length);
+    str_append(out, "\r\n", 2);
+    str_append(out, bytes, length);
+    str_append(out, "\r\n", 2);
+}
 
+/* RESP: an array of bulk strings. */
+bool redis_command_print(struct str *out, const struct redis_command *command, bool as_eval)
+{
+    *out = (struct str){0};
     if (command->bytes.failed)
-        return NULL;
-    argv = mem_zeroed(command->count, sizeof *argv + sizeof **lengths);
-    if (argv == NULL)
-        return NULL;
-    *lengths = (size_t *)(void *)(argv + command->count);
-    for (size_t i = 0; i < command->count; i++)
-        argv[i] = redis_command_argument(command, i, &(*lengths)[i]);
-    if (as_eval) {
-        argv[0] = "EVAL";
-        (*lengths)[0] = strlen("EVAL");
-        argv[1] = command->script->text;
-        (*lengths)[1] = strlen(command->script->text);
+        return false;
+    str_reserve(out, command->bytes.length + (command->count + 1) * FRAME_BYTES);
+    str_append_char(out, '*');
+    str_append_int(out, (int64_t)command->count);
+    str_append(out, "\r\n", 2);
+    for (size_t i = 0; i < command->count; i++) {
+        size_t length;
+        const char *argument = redis_command_argument(command, i, &length);
+
+        if (as_eval && i == 0)
+            print_argument(out, "EVAL", strlen("EVAL"));
+        else if (as_eval && i == 1)
+            print_argument(out, command->script->text, strlen(command->script->text));
+        else
+            print_argument(out, argument, length);
     }
-    return argv;
+    return !out->failed;
 }

@@ -39,6 +39,8 @@ bool redis_command_copy(struct redis_command *out, const struct redis_command *c
 void redis_command_add(struct redis_command *command, const char *text);
 void redis_command_add_bytes(struct redis_command *command, const void *bytes, size_t length);
 void redis_command_add_int(struct redis_command *command, int64_t value);
+/* One argument of several texts, one behind the other. */
+void redis_command_add_joined(struct redis_command *command, const char *const *texts, size_t count);
 void redis_command_add_format(struct redis_command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -179,6 +179,28 @@ static void a_document_follows_its_hash(void **state)
     json_value_destroy(document);
 }
 
+/* Under a load that the store does not keep up with, what would have said so was left out. */
+static void a_document_that_was_never_told_of_its_queue_finds_out(void **state)
+{
+    struct gateway_fixture *fixture = *state;
+    struct json *changes = json_value_new_object();
+    struct json *document;
+    bool applied = false;
+    struct err err;
+    char id[JOB_ID_BYTES];
+
+    gateway_fixture_submit(fixture, TYPE, "shop-12", id);
+    gateway_fixture_wait_for_state(fixture, id, "queued");
+    assert_true(json_value_set_text(changes, "state", "accepted") && json_value_set_null(changes, "queued_at"));
+    assert_int_equal(job_store_update(gateway_fixture_store(fixture), id, 0, changes, &applied, &err), ERR_OK);
+    assert_true(applied);
+    json_value_destroy(changes);
+    gateway_fixture_wait_for_state(fixture, id, "queued");
+    document = gateway_play_document(fixture, id);
+    assert_non_null(json_value_get_text(document, "queued_at"));
+    json_value_destroy(document);
+}
+
 /* A gateway that died between opening a document and enqueueing it. */
 static void a_document_opened_again_wins_over_its_ended_hash(void **state)
 {
@@ -334,6 +356,7 @@ int main(void)
         WITH_GATEWAY(of_two_that_redis_lost_the_one_whose_place_is_taken_ends_superseded),
         WITH_GATEWAY(a_cancel_that_did_not_get_through_is_carried_out),
         WITH_GATEWAY(a_document_follows_its_hash),
+        WITH_GATEWAY(a_document_that_was_never_told_of_its_queue_finds_out),
         WITH_GATEWAY(a_document_opened_again_wins_over_its_ended_hash),
         WITH_GATEWAY(gateways_side_by_side_enqueue_each_job_once),
     };

@@ -4,5 +4,6 @@ recfleet_test(NAME test_http_reply SOURCES test_http_reply.c LIBS recfleet_gatew
 recfleet_test(NAME test_router SOURCES test_router.c LIBS recfleet_gateway_lib)
 recfleet_test(NAME test_api_keys SOURCES test_api_keys.c LIBS recfleet_gateway_lib)
 recfleet_test(NAME test_job_overlay SOURCES test_job_overlay.c LIBS recfleet_gateway_lib)
+recfleet_test(NAME test_store_batch SOURCES test_store_batch.c LIBS recfleet_gateway_lib)
 recfleet_test(NAME test_gateway_settings SOURCES test_gateway_settings.c LIBS recfleet_gateway_lib)
 recfleet_test(NAME test_job_settings SOURCES test_job_settings.c LIBS recfleet_job_settings)

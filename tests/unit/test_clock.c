@@ -20,6 +20,20 @@ static void times_are_written_in_utc_with_milliseconds(void **state)
     assert_string_equal(text, "2026-01-01T00:00:00.007Z");
     clock_format_iso8601(text, -1);
     assert_string_equal(text, "1969-12-31T23:59:59.999Z");
+    clock_format_iso8601(text, -62135596800000);
+    assert_string_equal(text, "0001-01-01T00:00:00.000Z");
+}
+
+static void times_beyond_four_digits_of_years_are_none(void **state)
+{
+    static const int64_t times[] = {253402300800000, INT64_MAX - INT64_MAX % 1000, -62167219201000};
+    char text[CLOCK_ISO8601_BYTES];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        clock_format_iso8601(text, times[i]);
+        assert_string_equal(text, "0000-00-00T00:00:00.000Z");
+    }
 }
 
 static void what_is_written_is_read_back(void **state)
@@ -84,6 +98,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_are_written_in_utc_with_milliseconds),
+        cmocka_unit_test(times_beyond_four_digits_of_years_are_none),
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(fractions_and_zones_are_read),
         cmocka_unit_test(what_is_no_time_is_refused),

@@ -71,6 +71,22 @@ static void what_is_missing_is_null_all_the_way(void **state)
     json_value_destroy(NULL);
 }
 
+static void a_share_outlives_the_whole(void **state)
+{
+    struct json *whole = parse("{\"a\":{\"b\":[1,\"two\"]}}");
+    struct json *share = json_value_share(json_value_get(whole, "a"));
+    char *text;
+
+    (void)state;
+    assert_ptr_equal(share, json_value_get(whole, "a"));
+    json_value_destroy(whole);
+    text = json_value_print(share, false, 0);
+    assert_string_equal(text, "{\"b\":[1,\"two\"]}");
+    free(text);
+    json_value_destroy(share);
+    assert_null(json_value_share(NULL));
+}
+
 static void values_are_built_and_printed(void **state)
 {
     struct json *object = json_value_new_object();
@@ -96,6 +112,71 @@ static void values_are_built_and_printed(void **state)
     assert_int_equal(json_value_count(copy), 5);
     json_value_destroy(copy);
     json_value_destroy(object);
+}
+
+/* Their keys are sorted, so that the two ways of printing must agree to the byte. */
+static void one_line_is_printed_as_the_library_would(void **state)
+{
+    static const char *const texts[] = {"{}",
+                                        "[]",
+                                        "[[],{},[{}]]",
+                                        "null",
+                                        "true",
+                                        "\"\"",
+                                        "-0.0",
+                                        "0.0",
+                                        "1e300",
+                                        "1E-7",
+                                        "-1.5e-300",
+                                        "123456789012345678",
+                                        "1.0",
+                                        "100000000000000000000.0",
+                                        "0.1",
+                                        "1.7976931348623157e308",
+                                        "5e-324",
+                                        "-9223372036854775808",
+                                        "\"plain\"",
+                                        "\"\\u0000\\u0001\\b\\f\\n\\r\\t\\u001f\\\"\\\\\\/\\u007f\"",
+                                        "\"\\u00e4\\u20ac\\ud83d\\ude00\"",
+                                        "{\"\":1,\"a\\nb\":[1,2.5,\"x\",null,false],\"c\":{\"d\":{\"e\":[{}]}}}"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct json *value = parse(texts[i]);
+        char *sorted = json_value_print(value, true, 0);
+        char *text = json_value_print(value, false, 0);
+
+        assert_string_equal(text, sorted);
+        free(text);
+        free(sorted);
+        json_value_destroy(value);
+    }
+    assert_null(json_value_print(NULL, false, 0));
+}
+
+static void reals_are_printed_as_the_library_would(void **state)
+{
+    uint64_t bits = 88172645463325252;
+
+    (void)state;
+    for (int i = 0; i < 20000; i++) {
+        double real;
+        struct json *value;
+        char *sorted;
+        char *text;
+
+        bits ^= bits << 13; /* xorshift64 */
+        bits ^= bits >> 7;
+        bits ^= bits << 17;
+        memcpy(&real, &bits, sizeof real);
+        value = json_value_new_real(real);
+        sorted = json_value_print(value, true, 0);
+        text = json_value_print(value, false, 0);
+        assert_string_equal(text, sorted);
+        free(text);
+        free(sorted);
+        json_value_destroy(value);
+    }
 }
 
 static bool count_members(void *context, const char *key, const struct json *value)
@@ -124,7 +205,10 @@ int main(void)
         cmocka_unit_test(malformed_text_is_refused_with_its_place),
         cmocka_unit_test(members_are_read_by_kind),
         cmocka_unit_test(what_is_missing_is_null_all_the_way),
+        cmocka_unit_test(a_share_outlives_the_whole),
         cmocka_unit_test(values_are_built_and_printed),
+        cmocka_unit_test(one_line_is_printed_as_the_library_would),
+        cmocka_unit_test(reals_are_printed_as_the_library_would),
         cmocka_unit_test(walking_stops_when_told),
     };
 

@@ -41,30 +41,56 @@ static void arguments_are_kept_apart_and_binary(void **state)
     assert_int_equal(command.count, 0);
 }
 
+static void texts_are_joined_to_one_argument(void **state)
+{
+    static const char *const texts[] = {"q:{", "train", "}:", "", "j"};
+    struct redis_command command;
+
+    (void)state;
+    redis_command_init(&command, "GET");
+    redis_command_add_joined(&command, texts, sizeof texts / sizeof texts[0]);
+    redis_command_add_joined(&command, NULL, 0);
+    assert_int_equal(command.count, 3);
+    assert_argument(&command, 1, "q:{train}:j", 11);
+    assert_argument(&command, 2, "", 0);
+    redis_command_fini(&command);
+}
+
+static void assert_printed(const struct redis_command *command, bool as_eval, const char *wanted, size_t length)
+{
+    struct str text;
+
+    assert_true(redis_command_print(&text, command, as_eval));
+    assert_int_equal(text.length, length);
+    assert_memory_equal(text.text, wanted, length);
+    str_fini(&text);
+}
+
+static void a_command_is_framed_for_the_wire(void **state)
+{
+    static const char wanted[] = "*3\r\n$3\r\nSET\r\n$3\r\na\0b\r\n$0\r\n\r\n";
+    struct redis_command command;
+
+    (void)state;
+    redis_command_init(&command, "SET");
+    redis_command_add_bytes(&command, "a\0b", 3);
+    redis_command_add(&command, "");
+    assert_printed(&command, false, wanted, sizeof wanted - 1);
+    redis_command_fini(&command);
+}
+
 static void a_script_goes_by_its_hash_or_by_its_text(void **state)
 {
+    static const char by_hash[] =
+        "*4\r\n$7\r\nEVALSHA\r\n$40\r\n0123456789012345678901234567890123456789\r\n$1\r\n1\r\n$3\r\nkey\r\n";
+    static const char by_text[] = "*4\r\n$4\r\nEVAL\r\n$9\r\nreturn 42\r\n$1\r\n1\r\n$3\r\nkey\r\n";
     struct redis_command command;
-    size_t *lengths;
-    const char **argv;
 
     (void)state;
     redis_command_init_script(&command, &script, 1);
     redis_command_add(&command, "key");
-    argv = redis_command_vector(&command, false, &lengths);
-    assert_non_null(argv);
-    assert_memory_equal(argv[0], "EVALSHA", lengths[0]);
-    assert_memory_equal(argv[1], script.sha1, lengths[1]);
-    assert_memory_equal(argv[2], "1", lengths[2]);
-    assert_memory_equal(argv[3], "key", lengths[3]);
-    free(argv);
-    argv = redis_command_vector(&command, true, &lengths);
-    assert_non_null(argv);
-    assert_int_equal(lengths[0], strlen("EVAL"));
-    assert_memory_equal(argv[0], "EVAL", lengths[0]);
-    assert_int_equal(lengths[1], strlen(script.text));
-    assert_memory_equal(argv[1], script.text, lengths[1]);
-    assert_memory_equal(argv[3], "key", lengths[3]);
-    free(argv);
+    assert_printed(&command, false, by_hash, sizeof by_hash - 1);
+    assert_printed(&command, true, by_text, sizeof by_text - 1);
     redis_command_fini(&command);
 }
 
@@ -88,12 +114,12 @@ static void a_failed_append_marks_the_command(void **state)
 {
     struct redis_command command;
     struct redis_command copy;
-    size_t *lengths;
+    struct str text;
 
     (void)state;
     redis_command_init(&command, "PING");
     redis_command_add_bytes(&command, "x", SIZE_MAX); /* more than there can be */
-    assert_null(redis_command_vector(&command, false, &lengths));
+    assert_false(redis_command_print(&text, &command, false));
     assert_false(redis_command_copy(&copy, &command));
     assert_null(redis_request_create(&command));
     redis_command_fini(&copy);
@@ -168,6 +194,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arguments_are_kept_apart_and_binary),
+        cmocka_unit_test(texts_are_joined_to_one_argument),
+        cmocka_unit_test(a_command_is_framed_for_the_wire),
         cmocka_unit_test(a_script_goes_by_its_hash_or_by_its_text),
         cmocka_unit_test(a_copy_has_its_own_memory),
         cmocka_unit_test(a_failed_append_marks_the_command),

@@ -61,6 +61,74 @@ static void bytes_that_are_not_utf8_become_replacement_characters(void **state)
     str_fini(&str);
 }
 
+static void plain_text_and_escapes_may_alternate(void **state)
+{
+    struct str str = {0};
+
+    (void)state;
+    str_append_json(&str, "", 0);
+    assert_string_equal(str.text, "\"\"");
+    str_clear(&str);
+    str_append_json(&str, "plain \xc3\xa4\t\x7f\xff end", 15);
+    assert_string_equal(str.text, "\"plain \xc3\xa4\\u0009\x7f\xef\xbf\xbd end\"");
+    str_fini(&str);
+}
+
+/* Each length leaves another room behind what is there. */
+static void a_format_fits_whatever_room_is_left(void **state)
+{
+    (void)state;
+    for (int used = 0; used < 40; used++) {
+        for (int length = 0; length < 40; length++) {
+            struct str str = {0};
+            char expected[96];
+
+            str_append_format(&str, "%0*d", used > 0 ? used : 1, 1);
+            str_append_format(&str, "%.*s|%d", length, "the quick brown fox jumps over the lazy dog", 42);
+            (void)snprintf(expected, sizeof expected, "%0*d%.*s|%d", used > 0 ? used : 1, 1, length,
+                           "the quick brown fox jumps over the lazy dog", 42);
+            assert_string_equal(str.text, expected);
+            assert_int_equal(str.length, strlen(expected));
+            str_fini(&str);
+        }
+    }
+}
+
+static void whole_numbers_are_printed(void **state)
+{
+    static const int64_t numbers[] = {0, 7, -1, 10, -1234567890123, INT64_MAX, INT64_MIN};
+    struct str str = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        char expected[32];
+
+        str_clear(&str);
+        str_append_int(&str, numbers[i]);
+        (void)snprintf(expected, sizeof expected, "%lld", (long long)numbers[i]);
+        assert_string_equal(str.text, expected);
+    }
+    str_fini(&str);
+}
+
+static void room_is_made_in_one_go(void **state)
+{
+    struct str str = {0};
+    const char *text;
+
+    (void)state;
+    str_reserve(&str, 1000);
+    assert_int_equal(str.length, 0);
+    text = str.text;
+    for (int i = 0; i < 1000; i++)
+        str_append_char(&str, 'x');
+    assert_ptr_equal(str.text, text);
+    str_fini(&str);
+    str_reserve(&str, SIZE_MAX);
+    assert_true(str.failed);
+    str_fini(&str);
+}
+
 static void only_whole_numbers_are_numbers(void **state)
 {
     static const char *const bad[] = {"", " 1", "1 ", "1x", "+1", "0x10", "9223372036854775808", "--1", "-"};
@@ -115,6 +183,10 @@ int main(void)
         cmocka_unit_test(a_buffer_grows_and_stays_terminated),
         cmocka_unit_test(json_text_is_escaped),
         cmocka_unit_test(bytes_that_are_not_utf8_become_replacement_characters),
+        cmocka_unit_test(plain_text_and_escapes_may_alternate),
+        cmocka_unit_test(a_format_fits_whatever_room_is_left),
+        cmocka_unit_test(whole_numbers_are_printed),
+        cmocka_unit_test(room_is_made_in_one_go),
         cmocka_unit_test(only_whole_numbers_are_numbers),
         cmocka_unit_test(only_finite_reals_are_reals),
         cmocka_unit_test(truth_is_read_in_any_case),
