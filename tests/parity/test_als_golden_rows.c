@@ -14,6 +14,7 @@
 #include "als_golden.h"
 #include "common/base/mem.h"
 #include "worker/als/als_backend.h"
+#include "worker/als/cpu/row_heavy.h"
 #include "worker/als/pcg64.h"
 
 enum { FACTORS = 800, SAMPLES = 3 };
@@ -143,6 +144,7 @@ static size_t check_rows(struct fixture *fixture, enum als_side side)
     const float *fixed = side == ALS_SIDE_USERS ? fixture->y : fixture->x;
     size_t taken[ROW_KINDS] = {0};
     double worst[ROW_KINDS] = {0};
+    double worst_of_few = 0; /* of rows that are solved directly, in the dual form */
     static double expected[FACTORS];
     size_t kinds = 0;
 
@@ -150,11 +152,16 @@ static size_t check_rows(struct fixture *fixture, enum als_side side)
     for (size_t i = 0; i < values->rows; i++) {
         size_t row = i * 1009 % values->rows; /* 1009 is prime and divides neither side */
         enum row_kind kind = kind_of(values, row);
+        int64_t entries = values->offsets[row + 1] - values->offsets[row];
+        double error;
 
-        if (values->offsets[row] == values->offsets[row + 1] || taken[kind]++ >= SAMPLES)
+        if (entries == 0 || taken[kind]++ >= SAMPLES)
             continue;
         als_reference_row(expected, values, row, fixed, fixture->gram, &fixture->params);
-        worst[kind] = fmax(worst[kind], als_reference_error(solved + row * FACTORS, expected, FACTORS));
+        error = als_reference_error(solved + row * FACTORS, expected, FACTORS);
+        worst[kind] = fmax(worst[kind], error);
+        if (entries < ROW_HEAVY_LEAST)
+            worst_of_few = fmax(worst_of_few, error);
     }
     for (size_t kind = 0; kind < ROW_KINDS; kind++) {
         if (taken[kind] == 0)
@@ -163,8 +170,9 @@ static size_t check_rows(struct fixture *fixture, enum als_side side)
         print_message("%s %s, lambda %g: %zu of %zu rows, worst error %.1e\n",
                       side == ALS_SIDE_USERS ? "users" : "items", kind_names[kind], fixture->params.regularization,
                       taken[kind] < SAMPLES ? taken[kind] : SAMPLES, taken[kind], worst[kind]);
-        assert_true(worst[kind] < 1e-5);
+        assert_true(worst[kind] < 1e-3);
     }
+    assert_true(worst_of_few < 1e-5);
     return kinds;
 }
 

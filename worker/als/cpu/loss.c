@@ -8,7 +8,7 @@
 #include "worker/als/cpu/row_kernels.h"
 #include "worker/als/cpu/sweep.h"
 
-enum { BLOCK_ROWS = 64 };
+enum { BLOCK_ROWS = 64, CHUNK = 32 /* entries of a row at a time */ };
 
 struct loss {
     struct pool *pool;
@@ -53,23 +53,40 @@ void loss_destroy(struct loss *loss)
     free(loss);
 }
 
-/* What the entries of a block of users add to sum (x.y)^2: c (p - s)^2 - s^2 */
-static double sum_block(const struct loss *loss, size_t task)
+/* What entries first .. first + count of a row add to sum (x.y)^2: c (p - s)^2 - s^2 */
+static double sum_entries(const struct loss *loss, const float *x, int64_t first, size_t count)
 {
     const struct csr *values = loss->problem->by_user;
     float alpha = (float)loss->problem->params->alpha;
-    size_t f = loss->factors;
+    const float *rows[CHUNK];
+    float products[CHUNK];
+    double sum = 0;
+
+    for (size_t j = 0; j < count; j++)
+        rows[j] = loss->problem->y + (size_t)values->columns[first + (int64_t)j] * loss->factors;
+    loss->kernels->multiply(products, x, rows, count, loss->factors);
+    for (size_t j = 0; j < count; j++) {
+        float value = values->values[first + (int64_t)j];
+        double c = (double)confidence_of(alpha, value);
+        double p = value > 0 ? 1 : 0;
+        double s = (double)products[j];
+
+        sum += c * (p - s) * (p - s) - s * s;
+    }
+    return sum;
+}
+
+static double sum_block(const struct loss *loss, size_t task)
+{
+    const struct csr *values = loss->problem->by_user;
     size_t end = (task + 1) * BLOCK_ROWS < values->rows ? (task + 1) * BLOCK_ROWS : values->rows;
     double sum = 0;
 
     for (size_t row = task * BLOCK_ROWS; row < end; row++) {
-        for (int64_t k = values->offsets[row]; k < values->offsets[row + 1]; k++) {
-            double c = (double)confidence_of(alpha, values->values[k]);
-            double p = values->values[k] > 0 ? 1 : 0;
-            const float *y = loss->problem->y + (size_t)values->columns[k] * f;
-            double s = loss->kernels->dot(loss->problem->x + row * f, y, f);
+        for (int64_t k = values->offsets[row]; k < values->offsets[row + 1]; k += CHUNK) {
+            int64_t left = values->offsets[row + 1] - k;
 
-            sum += c * (p - s) * (p - s) - s * s;
+            sum += sum_entries(loss, loss->problem->x + row * loss->factors, k, left < CHUNK ? (size_t)left : CHUNK);
         }
     }
     return sum;

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "worker/als/cpu/lapack.h"
 #include "worker/als/cpu/row_kernels.h"
+#include "worker/als/cpu/system_kernels.h"
 
 /* From this many entries on OpenBLAS's own blocking is worth a copy of the rows (measured at f = 800). */
 enum { GATHER_FROM = 256 };
@@ -19,22 +19,23 @@ static const float LEAST_PIVOT = 1e-5F;
  * Entries are taken in three groups: d > 0 (P), d < 0 (N), d = 0 (Z). Of Z, w = b is known and moves to the right. With
  * r = b / d - V r0, r0 = sum over Z of b_j v_j, the rest is symmetric and quasi-definite:
  *
- *     [ G_PP + D_P^-1           G_PN          ] [w_P]   [r_P]
- *     [ G_NP         -(|D_N|^-1 - G_NN)       ] [w_N] = [r_N]
+ *     [ G_PP + D_P^-1         G_PN       ] [w_P]   [r_P]
+ *     [ G_NP          G_NN - |D_N|^-1    ] [w_N] = [r_N]
  *
- * Cholesky of the P block, K_PP = L_P L_P', W = G_NP L_P^-T; then of S = |D_N|^-1 - G_NN + W W'. No pivoting is needed.
+ * Its factors need no pivoting: the pivots of P are positive, those of N negative.
  */
 struct row_dual {
     size_t factors;
     const struct row_kernels *kernels;
+    const struct system_kernels *system_kernels;
     size_t positive;    /* entries with d > 0 */
-    size_t negative;    /* entries with d < 0 */
+    size_t count;       /* of them and those with d < 0 */
     const float **rows; /* v_j of P, then of N */
     float *gather;      /* entries x f: a copy of these; NULL where no row has so many */
-    float *system;      /* entries x entries */
+    float *system;      /* entries x stride, the upper triangle */
     float *d;           /* of P, then of N */
-    float *w;           /* b / d, then r, then w; of P, then of N */
-    float *least;       /* the least square of each pivot that is still trusted; of P, then of N */
+    float *w;           /* b / d, then r, then w; of P, then of N; as long as the stride */
+    float *least;       /* what a pivot must have to be trusted; of P, then of N */
     float *zero;        /* f: r0 */
     bool has_zero;
 };
@@ -42,16 +43,18 @@ struct row_dual {
 enum err_code row_dual_create(struct row_dual **out, size_t most_entries, size_t factors, struct err *err)
 {
     struct row_dual *dual = mem_zeroed(1, sizeof *dual);
+    size_t stride = system_kernels_stride(most_entries);
 
     *out = NULL;
     if (dual != NULL) {
         dual->factors = factors;
         dual->kernels = row_kernels_choose();
+        dual->system_kernels = system_kernels_choose();
         dual->rows = mem_zeroed(most_entries, sizeof *dual->rows);
         dual->gather = most_entries < GATHER_FROM ? NULL : mem_aligned(most_entries * factors, sizeof(float));
-        dual->system = mem_aligned(most_entries * most_entries, sizeof(float));
+        dual->system = mem_aligned(most_entries * stride, sizeof(float));
         dual->d = mem_aligned(most_entries, sizeof(float));
-        dual->w = mem_aligned(most_entries, sizeof(float));
+        dual->w = mem_aligned(stride, sizeof(float));
         dual->least = mem_aligned(most_entries, sizeof(float));
         dual->zero = mem_aligned(factors, sizeof(float));
     }
@@ -69,8 +72,9 @@ double row_dual_bytes(size_t most_entries, size_t factors)
     double n = (double)most_entries;
     double f = (double)factors;
     double gather = most_entries < GATHER_FROM ? 0 : n * f;
+    double stride = (double)system_kernels_stride(most_entries);
 
-    return n * (double)sizeof(float *) + (gather + n * n + 3 * n + f) * (double)sizeof(float);
+    return n * (double)sizeof(float *) + (gather + (n + 1) * stride + 2 * n + f) * (double)sizeof(float);
 }
 
 void row_dual_destroy(struct row_dual *dual)
@@ -116,118 +120,76 @@ static void gather_zero(struct row_dual *dual, const struct confidence_row *row,
     }
 }
 
-/* The lower triangle of G. */
-static void set_gram(struct row_dual *dual, size_t n)
+static void set_gram(struct row_dual *dual, size_t stride)
 {
+    size_t n = dual->count;
     size_t f = dual->factors;
 
+    memset(dual->system, 0, n * stride * sizeof(float));
     if (n < GATHER_FROM) {
-        dual->kernels->gram(dual->system, n, dual->rows, n, f);
+        dual->kernels->gram(dual->system, stride, dual->rows, n, f);
         return;
     }
     for (size_t i = 0; i < n; i++)
         memcpy(dual->gather + i * f, dual->rows[i], f * sizeof(float));
-    cblas_ssyrk(CblasRowMajor, CblasLower, CblasNoTrans, (int)n, (int)f, 1, dual->gather, (int)f, 0, dual->system,
-                (int)n);
+    cblas_ssyrk(CblasRowMajor, CblasUpper, CblasNoTrans, (int)n, (int)f, 1, dual->gather, (int)f, 0, dual->system,
+                (int)stride);
 }
 
-/* The lower triangle of the system, the N block negated; w becomes r. */
-static void set_system(struct row_dual *dual)
-{
-    size_t n = dual->positive + dual->negative;
-
-    set_gram(dual, n);
-    for (size_t i = 0; i < n; i++)
-        dual->least[i] = LEAST_PIVOT * (dual->system[i * n + i] + 1 / fabsf(dual->d[i]));
-    for (size_t i = 0; i < dual->positive; i++)
-        dual->system[i * n + i] += 1 / dual->d[i];
-    for (size_t i = dual->positive; i < n; i++) {
-        for (size_t j = dual->positive; j <= i; j++)
-            dual->system[i * n + j] = -dual->system[i * n + j];
-        dual->system[i * n + i] -= 1 / dual->d[i];
-    }
-    for (size_t i = 0; dual->has_zero && i < n; i++)
-        dual->w[i] -= cblas_sdot((int)dual->factors, dual->rows[i], 1, dual->zero, 1);
-}
-
-/* A block of `count` entries from `first` on becomes its Cholesky factor. */
-static bool factor_block(struct row_dual *dual, size_t first, size_t count)
-{
-    size_t n = dual->positive + dual->negative;
-    float *block = dual->system + first * n + first;
-
-    if (!lapack_cholesky_float(block, count, n))
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        float pivot = block[i * n + i];
-
-        if (!(pivot * pivot >= dual->least[first + i]))
-            return false;
-    }
-    return true;
-}
-
-/* The system becomes L_P, W and L_N (below, and right of W). */
+/* The system of the entries gathered becomes its factors. */
 static bool factor_system(struct row_dual *dual)
 {
-    size_t n = dual->positive + dual->negative;
-    int p = (int)dual->positive;
-    int q = (int)dual->negative;
-    float *w_block = dual->system + dual->positive * n;
-    float *n_block = w_block + dual->positive;
+    size_t stride = system_kernels_stride(dual->count);
 
-    if (!factor_block(dual, 0, dual->positive))
-        return false;
-    if (p > 0 && q > 0) {
-        cblas_strsm(CblasRowMajor, CblasRight, CblasLower, CblasTrans, CblasNonUnit, q, p, 1, dual->system, (int)n,
-                    w_block, (int)n);
-        cblas_ssyrk(CblasRowMajor, CblasLower, CblasNoTrans, q, p, 1, w_block, (int)n, 1, n_block, (int)n);
+    set_gram(dual, stride);
+    for (size_t i = 0; i < dual->count; i++) {
+        float *pivot = dual->system + i * stride + i;
+        float own = 1 / dual->d[i];
+
+        dual->least[i] = LEAST_PIVOT * (*pivot + fabsf(own));
+        *pivot += own;
     }
-    return factor_block(dual, dual->positive, dual->negative);
+    return dual->system_kernels->factor(dual->system, stride, dual->count, dual->positive, dual->least);
 }
 
-/* w = the system's inverse times r, in place */
 static void solve_system(struct row_dual *dual)
 {
-    int n = (int)(dual->positive + dual->negative);
-    int p = (int)dual->positive;
-    int q = (int)dual->negative;
-    const float *w_block = dual->system + dual->positive * (size_t)n;
-    const float *n_block = w_block + dual->positive;
-    float *w_p = dual->w;
-    float *w_n = dual->w + dual->positive;
-
-    if (p > 0)
-        cblas_strsv(CblasRowMajor, CblasLower, CblasNoTrans, CblasNonUnit, p, dual->system, n, w_p, 1);
-    if (q > 0) {
-        /* S w_N = W L_P^-1 r_P - r_N */
-        cblas_sscal(q, -1, w_n, 1);
-        if (p > 0)
-            cblas_sgemv(CblasRowMajor, CblasNoTrans, q, p, 1, w_block, n, w_p, 1, 1, w_n, 1);
-        cblas_strsv(CblasRowMajor, CblasLower, CblasNoTrans, CblasNonUnit, q, n_block, n, w_n, 1);
-        cblas_strsv(CblasRowMajor, CblasLower, CblasTrans, CblasNonUnit, q, n_block, n, w_n, 1);
-        if (p > 0)
-            cblas_sgemv(CblasRowMajor, CblasTrans, q, p, -1, w_block, n, w_n, 1, 1, w_p, 1);
-    }
-    if (p > 0)
-        cblas_strsv(CblasRowMajor, CblasLower, CblasTrans, CblasNonUnit, p, dual->system, n, w_p, 1);
+    dual->system_kernels->solve(dual->system, system_kernels_stride(dual->count), dual->count, dual->positive, dual->w);
 }
 
 bool row_dual_solve(struct row_dual *dual, const struct confidence_row *row, const float *v, float *t)
 {
-    size_t n;
-
     dual->positive = gather_sign(dual, row, v, 1, 0);
-    n = gather_sign(dual, row, v, -1, dual->positive);
-    dual->negative = n - dual->positive;
+    dual->count = gather_sign(dual, row, v, -1, dual->positive);
     gather_zero(dual, row, v);
     memcpy(t, dual->zero, dual->factors * sizeof *t);
-    if (n == 0)
+    if (dual->count == 0)
         return true;
-    set_system(dual);
+    for (size_t i = 0; dual->has_zero && i < dual->count; i++)
+        dual->w[i] -= cblas_sdot((int)dual->factors, dual->rows[i], 1, dual->zero, 1);
     if (!factor_system(dual))
         return false;
     solve_system(dual);
-    dual->kernels->combine(t, dual->rows, dual->w, n, dual->factors);
+    dual->kernels->combine(t, dual->rows, dual->w, dual->count, dual->factors);
     return true;
+}
+
+bool row_dual_factor(struct row_dual *dual, const float *const *rows, const float *d, size_t count)
+{
+    dual->count = dual->positive = count;
+    for (size_t i = 0; i < count; i++)
+        dual->rows[i] = rows[i];
+    memcpy(dual->d, d, count * sizeof *d);
+    return factor_system(dual);
+}
+
+void row_dual_precondition(struct row_dual *dual, float *t)
+{
+    if (dual->count == 0)
+        return;
+    dual->kernels->multiply(dual->w, t, dual->rows, dual->count, dual->factors);
+    solve_system(dual);
+    for (size_t i = 0; i < dual->count; i++)
+        dual->w[i] = -dual->w[i];
+    dual->kernels->combine(t, dual->rows, dual->w, dual->count, dual->factors);
 }

@@ -21,7 +21,7 @@ static float dot_float(const float *a, const float *b, size_t width)
 static void gram_plain(float *out, size_t stride, const float *const *rows, size_t count, size_t width)
 {
     for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j <= i; j++)
+        for (size_t j = i; j < count; j++)
             out[i * stride + j] = dot_float(rows[i], rows[j], width);
     }
 }

@@ -17,7 +17,7 @@
 struct row_kernels {
     const char *name;
 
-    /* out[i * stride + j] = rows[i] . rows[j] for j <= i < count; each row has `width` floats. Nothing else of
+    /* out[i * stride + j] = rows[i] . rows[j] for i <= j < count; each row has `width` floats. Nothing else of
      * out is written. */
     void (*gram)(float *out, size_t stride, const float *const *rows, size_t count, size_t width);
 

@@ -58,14 +58,14 @@ TARGET static void gram_avx2(float *out, size_t stride, const float *const *rows
         const float *left[LEFT];
 
         take_rows(left, LEFT, rows, i, count);
-        for (size_t j = 0; j < i + LEFT; j += RIGHT) {
+        for (size_t j = i / RIGHT * RIGHT; j < count; j += RIGHT) {
             const float *right[RIGHT];
             float dots[SUMS];
 
             take_rows(right, RIGHT, rows, j, count);
             dot_block(dots, left, right, width);
             for (size_t r = i; r < i + LEFT && r < count; r++) {
-                for (size_t c = j; c < j + RIGHT && c <= r; c++)
+                for (size_t c = r > j ? r : j; c < j + RIGHT && c < count; c++)
                     out[r * stride + c] = dots[(r - i) * RIGHT + (c - j)];
             }
         }

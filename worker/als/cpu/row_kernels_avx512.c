@@ -97,14 +97,14 @@ TARGET static void gram_avx512(float *out, size_t stride, const float *const *ro
         const float *left[BLOCK];
 
         take_rows(left, rows, i, count);
-        for (size_t j = 0; j <= i; j += BLOCK) {
+        for (size_t j = i; j < count; j += BLOCK) {
             const float *right[BLOCK];
             float dots[SUMS];
 
             take_rows(right, rows, j, count);
             dot_block(dots, left, right, width);
             for (size_t r = i; r < i + BLOCK && r < count; r++) {
-                for (size_t c = j; c < j + BLOCK && c <= r; c++)
+                for (size_t c = r > j ? r : j; c < j + BLOCK && c < count; c++)
                     out[r * stride + c] = dots[(r - i) * BLOCK + (c - j)];
             }
         }

@@ -11,18 +11,20 @@
 #include "worker/als/cpu/lapack.h"
 #include "worker/als/cpu/row_dense.h"
 #include "worker/als/cpu/row_dual.h"
+#include "worker/als/cpu/row_heavy.h"
 #include "worker/als/cpu/row_refined.h"
 #include "worker/als/cpu/sweep.h"
 
 /*
  * A0 = fixed' fixed + lambda I = L L' is shared by all rows. V = fixed L^-T once; then each row gives its t in the
- * dual form, and a panel of rows together X = T L^-1. Rows with more entries than factors, and the few that rounding
- * keeps from the dual form, are solved dense: in floats and refined, or where that fails in doubles.
+ * dual form, or where it has many entries by conjugate gradients, and a panel of rows together X = T L^-1. The few rows
+ * that rounding keeps from both are solved dense: in floats and refined, or where that fails in doubles.
  *
  * L^-1 is a lower triangle: the products with it leave out the zeros, a stripe of columns at a time.
  *
  * Where each row has a lambda of its own: fixed' fixed = Q S Q', M = Q' takes the place of L^-1, so V = fixed Q, and a
- * row takes its v_j with column k scaled by (S_k + lambda_i)^-1/2, as it does its t.
+ * row takes its v_j with column k scaled by (S_k + lambda_i)^-1/2, as it does its t; with more entries than factors it
+ * is solved dense.
  */
 enum { BLOCK_ROWS = 32, PANEL_ROWS = 256, STRIPE = 160 };
 
@@ -31,6 +33,7 @@ static const double LEAST_PIVOT = 1e-13;
 
 struct worker {
     struct row_dual *dual;
+    struct row_heavy *heavy;
     struct row_refined *refined;
     struct row_dense *dense;
     struct confidence_row row;
@@ -68,7 +71,7 @@ static double row_cost(double entries, double factors)
     double f = factors;
 
     if (n >= f)
-        return 2 * (n * f * f + f * f * f / 3); /* doubles cost twice */
+        return n * f * f + f * f * f / 3;
     return n * n * f + n * n * n / 3 + 4 * n * f + 2 * f * f;
 }
 
@@ -79,6 +82,7 @@ static void exact_destroy(void *state)
     if (exact == NULL)
         return;
     for (size_t i = 0; exact->worker != NULL && i < exact->workers; i++) {
+        row_heavy_destroy(exact->worker[i].heavy);
         row_dual_destroy(exact->worker[i].dual);
         row_refined_destroy(exact->worker[i].refined);
         row_dense_destroy(exact->worker[i].dense);
@@ -107,7 +111,8 @@ static double worker_bytes(const struct als_shape *shape, size_t factors, bool i
 {
     size_t most_dual = shape->longest_row < factors ? shape->longest_row : factors - 1;
     double f = (double)factors;
-    double bytes = row_dual_bytes(most_dual, factors) + row_refined_bytes(factors) + row_dense_bytes(factors) +
+    double bytes = row_dual_bytes(most_dual, factors) + row_heavy_bytes(shape->longest_row, factors) +
+                   row_refined_bytes(factors) + row_dense_bytes(factors) +
                    (2 * (double)shape->longest_row + PANEL_ROWS * f) * (double)sizeof(float);
 
     if (is_scaled)
@@ -150,6 +155,9 @@ static enum err_code create_worker(struct worker *worker, size_t longest, size_t
     size_t most_dual = longest < factors ? longest : factors - 1;
 
     rc = row_dual_create(&worker->dual, most_dual, factors, err);
+    if (rc != ERR_OK)
+        return rc;
+    rc = row_heavy_create(&worker->heavy, worker->dual, longest, factors, err);
     if (rc != ERR_OK)
         return rc;
     rc = row_refined_create(&worker->refined, factors, err);
@@ -338,8 +346,8 @@ static bool solve_dense(struct exact *exact, struct worker *worker, float *x)
            row_dense_solve(worker->dense, &worker->row, input->fixed, exact->base, x);
 }
 
-/* The dual form with the row's own lambda. */
-static bool solve_scaled(struct exact *exact, struct worker *worker, float *t)
+/* The row's v_j, scaled by its own lambda. */
+static void scale_row(struct exact *exact, struct worker *worker)
 {
     size_t f = exact->factors;
 
@@ -354,16 +362,25 @@ static bool solve_scaled(struct exact *exact, struct worker *worker, float *t)
         for (size_t k = 0; k < f; k++)
             to[k] = from[k] * worker->scale[k];
     }
-    if (!row_dual_solve(worker->dual, &worker->scaled, worker->gather, t))
-        return false;
-    for (size_t k = 0; k < f; k++)
-        t[k] *= worker->scale[k];
-    return true;
 }
 
-static bool solve_dual(struct exact *exact, struct worker *worker, float *t)
+static bool solve_in_v(struct worker *worker, const struct confidence_row *row, const float *v, size_t factors,
+                       float *t)
 {
-    return exact->is_scaled ? solve_scaled(exact, worker, t) : row_dual_solve(worker->dual, &worker->row, exact->v, t);
+    return (row->count >= ROW_HEAVY_LEAST && row_heavy_solve(worker->heavy, row, v, t)) ||
+           (row->count < factors && row_dual_solve(worker->dual, row, v, t));
+}
+
+static bool solve_scaled(struct exact *exact, struct worker *worker, float *t)
+{
+    if (worker->row.count >= exact->factors)
+        return false; /* more than `gather` has room for */
+    scale_row(exact, worker);
+    if (!solve_in_v(worker, &worker->scaled, worker->gather, exact->factors, t))
+        return false;
+    for (size_t k = 0; k < exact->factors; k++)
+        t[k] *= worker->scale[k];
+    return true;
 }
 
 static void solve_row(struct exact *exact, struct worker *worker, size_t row)
@@ -374,7 +391,8 @@ static void solve_row(struct exact *exact, struct worker *worker, size_t row)
     confidence_fill(&worker->row, exact->input->values, row, exact->alpha);
     worker->row.ridge = sweep_row_ridge(exact->params, count, exact->input->values->cols);
     exact->is_solved[row] = false;
-    if (count < exact->factors && solve_dual(exact, worker, solved))
+    if (exact->is_scaled ? solve_scaled(exact, worker, solved)
+                         : solve_in_v(worker, &worker->row, exact->v, exact->factors, solved))
         return;
     exact->is_solved[row] = true;
     if (!solve_dense(exact, worker, solved))
