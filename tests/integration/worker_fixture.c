@@ -403,7 +403,7 @@ void worker_fixture_wait_for_state(struct worker_fixture *fixture, const char *i
 /* Its place in a job; -1 for a text that is no stage. */
 static int stage_place(const char *stage)
 {
-    static const char *const stages[] = {"fetch",  "outliers", "analytics", "weigh",
+    static const char *const stages[] = {"fetch",  "outliers", "analytics", "pairs",  "weigh",
                                          "matrix", "als",      "recommend", "publish"};
 
     for (int i = 0; i < (int)(sizeof stages / sizeof stages[0]); i++) {
@@ -615,4 +615,15 @@ void worker_fixture_assert_published(struct worker_fixture *fixture, const char 
     lists = assert_lists(fixture, 2, "similar:", path, ttl_s);
     assert_true(lists > 0);
     assert_int_equal(strtoll(worker_fixture_target(fixture, 2, "DBSIZE", NULL), NULL, 10), lists + own);
+}
+
+int64_t worker_fixture_assert_cross_sell(struct worker_fixture *fixture, const char *dump)
+{
+    char path[SERVER_TEXT_BYTES + 128];
+    int64_t lists;
+
+    (void)snprintf(path, sizeof path, "%s/cross_sell_lists.csv", dump);
+    lists = assert_lists(fixture, 3, "", path, 0);
+    assert_int_equal(strtoll(worker_fixture_target(fixture, 3, "DBSIZE", NULL), NULL, 10), lists + 2); /* as above */
+    return lists;
 }

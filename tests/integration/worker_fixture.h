@@ -87,12 +87,15 @@ int worker_fixture_child(const struct worker_fixture *fixture, int i);
 /* Stream, pending entries, open and delay are as after the last job's end. */
 void worker_fixture_assert_queue_is_empty(struct worker_fixture *fixture);
 
-/* A command to the target: database 1 (homepage) or 2 (similar); static buffer. */
+/* A command to the target: database 1 (homepage), 2 (similar) or 3 (cross-sell); static buffer. */
 const char *worker_fixture_target(struct worker_fixture *fixture, int db, const char *word, ...)
     __attribute__((sentinel));
 
 /* Every list of a --dump folder is published under its key, with a TTL in (0, ttl_s], and nothing else is. */
 void worker_fixture_assert_published(struct worker_fixture *fixture, const char *dump, int64_t ttl_s);
+
+/* The same of a cross-sell, which never expires; how many lists are published. */
+int64_t worker_fixture_assert_cross_sell(struct worker_fixture *fixture, const char *dump);
 
 /* A folder of the fixture's, made. Static buffer. */
 const char *worker_fixture_folder(struct worker_fixture *fixture, const char *name);
