@@ -1,6 +1,6 @@
-recfleet_integration_test(NAME test_cross_sell_job SOURCES test_cross_sell_job.c worker_fixture.c queue_fixture.c
+recfleet_integration_test(NAME test_cross_sell_worker SOURCES test_cross_sell_worker.c worker_fixture.c queue_fixture.c
   LIBS recfleet_job_store recfleet_job_queue recfleet_json recfleet_test_cms recfleet_test_mongo TIMEOUT 600)
-add_dependencies(test_cross_sell_job recfleet-worker)
+add_dependencies(test_cross_sell_worker recfleet-worker)
 recfleet_integration_test(NAME test_cross_sell_gateway
   SOURCES test_cross_sell_gateway.c worker_fixture.c queue_fixture.c gateway_fixture.c cli_fixture.c
   LIBS recfleet_job_store recfleet_job_queue recfleet_json recfleet_http_probe recfleet_test_cms recfleet_test_mongo

@@ -290,5 +290,5 @@ int main(void)
         TEST(a_cancelled_run_stops_and_publishes_nothing),
     };
 
-    return cmocka_run_group_tests_name("cross_sell_job", tests, worker_fixture_start, worker_fixture_stop);
+    return cmocka_run_group_tests_name("cross_sell_worker", tests, worker_fixture_start, worker_fixture_stop);
 }
