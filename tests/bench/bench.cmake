@@ -8,5 +8,7 @@ target_link_libraries(als_train PRIVATE recfleet_als)
 add_executable(als_lists ${CMAKE_CURRENT_LIST_DIR}/als_lists.c ${CMAKE_CURRENT_LIST_DIR}/shop_split.c
   ${CMAKE_CURRENT_LIST_DIR}/matrix_file.c)
 target_link_libraries(als_lists PRIVATE recfleet_pipeline)
-set_target_properties(post_load store_load als_train als_lists PROPERTIES
+add_executable(pipeline_stages ${CMAKE_CURRENT_LIST_DIR}/pipeline_stages.c)
+target_link_libraries(pipeline_stages PRIVATE recfleet_pipeline)
+set_target_properties(post_load store_load als_train als_lists pipeline_stages PROPERTIES
   RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

@@ -72,6 +72,7 @@ static int end(void **state)
     int status = gateway_fixture_end_gateway(&scene->gateway);
 
     server_fini(&scene->gateway.gateway);
+    job_store_close(scene->gateway.store);
     return worker_fixture_end_workers(&worker) == 0 && status == 0 ? 0 : -1;
 }
 
