@@ -10,5 +10,7 @@ add_executable(als_lists ${CMAKE_CURRENT_LIST_DIR}/als_lists.c ${CMAKE_CURRENT_L
 target_link_libraries(als_lists PRIVATE recfleet_pipeline)
 add_executable(pipeline_stages ${CMAKE_CURRENT_LIST_DIR}/pipeline_stages.c)
 target_link_libraries(pipeline_stages PRIVATE recfleet_pipeline)
-set_target_properties(post_load store_load als_train als_lists pipeline_stages PROPERTIES
+add_executable(publish_load ${CMAKE_CURRENT_LIST_DIR}/publish_load.c)
+target_link_libraries(publish_load PRIVATE recfleet_pipeline recfleet_redis_sink)
+set_target_properties(post_load store_load als_train als_lists pipeline_stages publish_load PROPERTIES
   RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

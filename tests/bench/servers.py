@@ -61,11 +61,12 @@ def scratch(folder):
 
 
 @contextlib.contextmanager
-def redis(folder):
-    """As the README asks for it: what was written is kept, synced each second. Gives its port."""
+def redis(folder, keeps=True):
+    """`keeps`: as the README asks for the queue's, what was written is kept, synced each second. Gives its port."""
     port = free_port()
     with scratch(folder) as own, server(
-            ["redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", own, "--save", "", "--appendonly", "yes",
+            ["redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", own, "--save", "", "--appendonly",
+             "yes" if keeps else "no",
              "--maxmemory-policy", "noeviction"], port, own):
         yield port
 
