@@ -227,6 +227,40 @@ static void the_order_of_rows_does_not_change_a_byte(void **state)
     interactions_fini(&backward);
 }
 
+/* Of few rows and of many, which are ordered in another way; two at a time, so that the activity decides. */
+static void many_rows_of_a_pair_are_ordered_as_few_are(void **state)
+{
+    static const int counts[] = {2, 7, 32, 33, 100, 300};
+    struct weigh_params params = service;
+
+    (void)state;
+    params.repeat_decay = REPEAT_DECAY_EACH;
+    for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++) {
+        int count = counts[k];
+        struct interactions rows;
+        struct pairs pairs;
+        double expected = 0;
+
+        assert_int_equal(interactions_init(&rows, NULL), ERR_OK);
+        for (int i = 0; i < count; i++) {
+            int n = (int)((unsigned)i * 101u % (unsigned)count); /* each once: 101 is prime to them */
+
+            assert_int_equal(interactions_add(&rows, n, n % 2 == 0 ? ACTION_PURCHASE : ACTION_CONTENT_VIEW, "u", 1,
+                                              NOW + (n / 2 - count) * (int64_t)DAY_S, 1, NULL),
+                             ERR_OK);
+            expected += service.weights[i % 2 == 0 ? ACTION_PURCHASE : ACTION_CONTENT_VIEW] *
+                        exp(-(count - i / 2) / 25.) * pow(.8, i);
+        }
+        assert_int_equal(weigh_run(&pairs, &rows, &params, NULL), ERR_OK);
+        assert_int_equal(pairs.count, 1);
+        assert_int_equal(pairs.pairs[0].rows, count);
+        if (fabs(pairs.pairs[0].value / expected - 1) > 1e-12)
+            fail_msg("%d rows are worth %.15g, not %.15g", count, pairs.pairs[0].value, expected);
+        pairs_fini(&pairs);
+        interactions_fini(&rows);
+    }
+}
+
 static void no_rows_are_no_pairs(void **state)
 {
     struct interactions rows;
@@ -253,6 +287,7 @@ int main(void)
         cmocka_unit_test(pairs_come_by_uid_bytewise_then_product),
         cmocka_unit_test(users_without_rows_are_no_users),
         cmocka_unit_test(the_order_of_rows_does_not_change_a_byte),
+        cmocka_unit_test(many_rows_of_a_pair_are_ordered_as_few_are),
         cmocka_unit_test(no_rows_are_no_pairs),
     };
 

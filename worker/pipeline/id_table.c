@@ -7,16 +7,20 @@
 
 enum { FIRST_SLOTS = 64 };
 
-/* Open addressing: a slot holds index + 1, 0 is free. The texts lie one behind the other, each with its terminator. */
+/* The hash stands beside the index, so that a slot of another text is passed over without a look at it. */
+struct slot {
+    uint32_t hash;
+    uint32_t place; /* index + 1; 0: free */
+};
+
+/* Open addressing. The texts lie one behind the other, each with its terminator. */
 struct id_table {
     char *bytes;
     size_t bytes_used;
     size_t bytes_capacity;
     size_t *offsets; /* of each text in bytes */
     size_t offsets_capacity;
-    uint32_t *hashes;
-    size_t hashes_capacity;
-    uint32_t *slots;
+    struct slot *slots;
     size_t slot_count; /* a power of two, more than 4/3 of count */
     size_t count;
 };
@@ -56,7 +60,6 @@ void id_table_destroy(struct id_table *table)
         return;
     free(table->bytes);
     free(table->offsets);
-    free(table->hashes);
     free(table->slots);
     free(table);
 }
@@ -79,29 +82,27 @@ static size_t find_slot(const struct id_table *table, uint32_t hash, const char 
     size_t mask = table->slot_count - 1;
     size_t slot = hash & mask;
 
-    while (table->slots[slot] != 0) {
-        size_t index = table->slots[slot] - 1;
-
-        if (table->hashes[index] == hash && text_equals(table, index, text, length))
-            break;
+    while (table->slots[slot].place != 0 &&
+           (table->slots[slot].hash != hash || !text_equals(table, table->slots[slot].place - 1, text, length)))
         slot = (slot + 1) & mask;
-    }
     return slot;
 }
 
 static enum err_code grow_slots(struct id_table *table, struct err *err)
 {
     size_t slot_count = table->slot_count * 2;
-    uint32_t *slots = mem_zeroed(slot_count, sizeof *slots);
+    struct slot *slots = mem_zeroed(slot_count, sizeof *slots);
 
     if (slots == NULL)
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for a table of %zu ids", table->count);
-    for (size_t i = 0; i < table->count; i++) {
-        size_t slot = table->hashes[i] & (slot_count - 1);
+    for (size_t i = 0; i < table->slot_count; i++) {
+        size_t slot = table->slots[i].hash & (slot_count - 1);
 
-        while (slots[slot] != 0)
+        if (table->slots[i].place == 0)
+            continue;
+        while (slots[slot].place != 0)
             slot = (slot + 1) & (slot_count - 1);
-        slots[slot] = (uint32_t)i + 1;
+        slots[slot] = table->slots[i];
     }
     free(table->slots);
     table->slots = slots;
@@ -118,8 +119,6 @@ static enum err_code reserve_text(struct id_table *table, size_t length, struct 
     rc = mem_grow(&table->bytes, &table->bytes_capacity, table->bytes_used + length + 1, 1, err);
     if (rc == ERR_OK)
         rc = mem_grow(&table->offsets, &table->offsets_capacity, table->count + 1, sizeof *table->offsets, err);
-    if (rc == ERR_OK)
-        rc = mem_grow(&table->hashes, &table->hashes_capacity, table->count + 1, sizeof *table->hashes, err);
     if (rc == ERR_OK && (table->count + 1) * 4 > table->slot_count * 3)
         rc = grow_slots(table, err);
     return rc;
@@ -131,8 +130,8 @@ enum err_code id_table_intern(struct id_table *table, const char *text, size_t l
     size_t slot = find_slot(table, hash, text, length);
     enum err_code rc;
 
-    if (table->slots[slot] != 0) {
-        *index = table->slots[slot] - 1;
+    if (table->slots[slot].place != 0) {
+        *index = table->slots[slot].place - 1;
         return ERR_OK;
     }
     rc = reserve_text(table, length, err);
@@ -144,11 +143,10 @@ enum err_code id_table_intern(struct id_table *table, const char *text, size_t l
         memcpy(table->bytes + table->bytes_used, text, length);
     table->bytes[table->bytes_used + length] = '\0';
     table->offsets[table->count] = table->bytes_used;
-    table->hashes[table->count] = hash;
     table->bytes_used += length + 1;
     *index = (uint32_t)table->count;
     table->count++;
-    table->slots[slot] = (uint32_t)table->count;
+    table->slots[slot] = (struct slot){.hash = hash, .place = (uint32_t)table->count};
     return ERR_OK;
 }
 
@@ -156,9 +154,9 @@ bool id_table_find(const struct id_table *table, const char *text, size_t length
 {
     size_t slot = find_slot(table, hash_text(text, length), text, length);
 
-    if (table->slots[slot] == 0)
+    if (table->slots[slot].place == 0)
         return false;
-    *index = table->slots[slot] - 1;
+    *index = table->slots[slot].place - 1;
     return true;
 }
 

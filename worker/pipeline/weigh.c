@@ -7,99 +7,191 @@
 #include "common/base/mem.h"
 #include "worker/pipeline/radix.h"
 
+enum { INSERTION_ROWS = 32 }; /* more are sorted by digits */
+
 static const double day_s = 86400.0;
 
-/* Rows by user (uid bytewise), product, time and activity, with both as the indices of `pairs`. */
+/* Rows by user (uid bytewise), product, time and activity, with both as the indices of `pairs`: side by side in that
+ * order, since rows of a pair lie far apart in memory. */
 struct ordered_rows {
     uint32_t *order;
-    uint32_t *product; /* of each row: index in pairs.product_ids */
-    int64_t *user;     /* of each row: index in pairs.user_uids */
+    uint32_t *product; /* index in pairs.product_ids */
+    uint32_t *user;    /* index in pairs.user_uids */
 };
 
-static int compare_texts(const void *left, const void *right)
+/* `table` has the texts of both indices. */
+static int compare_users(const void *left, const void *right, void *table)
 {
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
+    return strcmp(id_table_text(table, *(const uint32_t *)left), id_table_text(table, *(const uint32_t *)right));
 }
 
 /* The users that have rows, bytewise; rank[index in the table] is their place. */
 static enum err_code rank_users(struct pairs *out, uint32_t *rank, const struct interactions *rows, struct err *err)
 {
     size_t known = id_table_count(rows->users);
-    uint32_t found;
+    uint32_t *by_text;
 
     for (size_t row = 0; row < rows->count; row++) {
         out->users += rank[rows->user[row]] == 0;
         rank[rows->user[row]] = 1;
     }
+    by_text = mem_zeroed(out->users, sizeof *by_text);
     out->user_uids = mem_zeroed(out->users, sizeof *out->user_uids);
     out->user_rows = mem_zeroed(out->users, sizeof *out->user_rows);
-    if (out->user_uids == NULL || out->user_rows == NULL)
+    if (by_text == NULL || out->user_uids == NULL || out->user_rows == NULL) {
+        free(by_text);
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu users", out->users);
+    }
     for (size_t user = 0, next = 0; user < known; user++) {
         if (rank[user] != 0)
-            out->user_uids[next++] = id_table_text(rows->users, (uint32_t)user);
+            by_text[next++] = (uint32_t)user;
     }
-    qsort(out->user_uids, out->users, sizeof *out->user_uids, compare_texts);
+    if (out->users > 0)
+        qsort_r(by_text, out->users, sizeof *by_text, compare_users, rows->users);
     for (size_t place = 0; place < out->users; place++) {
-        if (id_table_find(rows->users, out->user_uids[place], strlen(out->user_uids[place]), &found))
-            rank[found] = (uint32_t)place;
+        out->user_uids[place] = id_table_text(rows->users, by_text[place]);
+        rank[by_text[place]] = (uint32_t)place;
     }
+    free(by_text);
     return ERR_OK;
 }
 
-static enum err_code order_by_user(struct pairs *out, struct ordered_rows *ordered, const struct interactions *rows,
+/* A counting sort, so that rows of a user keep their order. next[users + 1] is all 0; rank as above. */
+static void sort_by_user(struct ordered_rows *to, const struct ordered_rows *from, size_t *next, const uint32_t *rank,
+                         size_t users, const struct interactions *rows)
+{
+    for (size_t row = 0; row < rows->count; row++)
+        next[rank[rows->user[row]] + 1]++;
+    for (size_t user = 0; user < users; user++)
+        next[user + 1] += next[user];
+    for (size_t i = 0; i < rows->count; i++) {
+        uint32_t user = rank[rows->user[from->order[i]]];
+        size_t place = next[user]++;
+
+        to->order[place] = from->order[i];
+        to->product[place] = from->product[i];
+        to->user[place] = user;
+    }
+}
+
+static enum err_code ordered_rows_init(struct ordered_rows *ordered, size_t count, struct err *err)
+{
+    ordered->order = mem_zeroed(count, sizeof *ordered->order);
+    ordered->product = mem_zeroed(count, sizeof *ordered->product);
+    ordered->user = mem_zeroed(count, sizeof *ordered->user);
+    if (ordered->order == NULL || ordered->product == NULL || ordered->user == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory to order %zu rows", count);
+    return ERR_OK;
+}
+
+static void ordered_rows_fini(struct ordered_rows *ordered)
+{
+    free(ordered->order);
+    free(ordered->product);
+    free(ordered->user);
+}
+
+static enum err_code order_by_user(struct pairs *out, struct ordered_rows *ordered,
+                                   const struct ordered_rows *by_product, const struct interactions *rows,
                                    struct err *err)
 {
     uint32_t *rank = mem_zeroed(id_table_count(rows->users), sizeof *rank);
+    size_t *next = mem_zeroed(id_table_count(rows->users) + 1, sizeof *next);
     enum err_code rc;
 
-    if (rank == NULL)
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu users", id_table_count(rows->users));
-    rc = rank_users(out, rank, rows, err);
-    for (size_t row = 0; rc == ERR_OK && row < rows->count; row++)
-        ordered->user[row] = rank[rows->user[row]];
+    if (rank == NULL || next == NULL)
+        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu users", id_table_count(rows->users));
+    else
+        rc = rank_users(out, rank, rows, err);
+    if (rc == ERR_OK)
+        sort_by_user(ordered, by_product, next, rank, out->users, rows);
     free(rank);
-    return rc == ERR_OK ? radix_sort(ordered->order, ordered->user, rows->count, err) : rc;
+    free(next);
+    return rc;
 }
 
-static enum err_code number_products(struct pairs *out, struct ordered_rows *ordered, const struct interactions *rows,
-                                     struct err *err)
+/* The rows by product; users are not known yet. */
+static enum err_code order_by_product(struct pairs *out, struct ordered_rows *by_product,
+                                      const struct interactions *rows, struct err *err)
 {
-    size_t next = 0;
+    enum err_code rc = radix_rows(&by_product->order, rows->count, err);
+    int64_t last = 0;
 
-    for (size_t i = 0; i < rows->count; i++)
-        out->products += i == 0 || rows->product_id[ordered->order[i]] != rows->product_id[ordered->order[i - 1]];
+    by_product->product = mem_zeroed(rows->count, sizeof *by_product->product);
+    if (rc == ERR_OK && by_product->product == NULL)
+        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory to order %zu rows", rows->count);
+    if (rc == ERR_OK)
+        rc = radix_sort(by_product->order, rows->product_id, rows->count, err);
+    if (rc != ERR_OK)
+        return rc;
+    for (size_t i = 0; i < rows->count; i++) {
+        int64_t id = rows->product_id[by_product->order[i]];
+
+        out->products += i == 0 || id != last;
+        by_product->product[i] = (uint32_t)out->products - 1;
+        last = id;
+    }
     out->product_ids = mem_zeroed(out->products, sizeof *out->product_ids);
     out->product_rows = mem_zeroed(out->products, sizeof *out->product_rows);
     if (out->product_ids == NULL || out->product_rows == NULL)
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu products", out->products);
     for (size_t i = 0; i < rows->count; i++) {
-        uint32_t row = ordered->order[i];
-
-        if (next == 0 || rows->product_id[row] != out->product_ids[next - 1])
-            out->product_ids[next++] = rows->product_id[row];
-        ordered->product[row] = (uint32_t)next - 1;
+        if (i == 0 || by_product->product[i] != by_product->product[i - 1])
+            out->product_ids[by_product->product[i]] = rows->product_id[by_product->order[i]];
     }
     return ERR_OK;
 }
 
+static bool same_pair(const struct ordered_rows *ordered, size_t a, size_t b)
+{
+    return ordered->user[a] == ordered->user[b] && ordered->product[a] == ordered->product[b];
+}
+
+static bool is_later(const struct interactions *rows, uint32_t a, uint32_t b)
+{
+    return rows->created[a] > rows->created[b] ||
+           (rows->created[a] == rows->created[b] && rows->activity_id[a] > rows->activity_id[b]);
+}
+
+/* The rows of one pair by time and activity; both ways keep the order of equal ones. */
+static enum err_code order_pair(uint32_t *order, size_t count, const struct interactions *rows, struct err *err)
+{
+    enum err_code rc;
+
+    if (count > INSERTION_ROWS) {
+        rc = radix_sort(order, rows->activity_id, count, err);
+        return rc == ERR_OK ? radix_sort(order, rows->created, count, err) : rc;
+    }
+    for (size_t i = 1; i < count; i++) {
+        uint32_t row = order[i];
+        size_t place = i;
+
+        for (; place > 0 && is_later(rows, order[place - 1], row); place--)
+            order[place] = order[place - 1];
+        order[place] = row;
+    }
+    return ERR_OK;
+}
+
+/* By product, then by user, and what is left to order is a few rows of a pair. */
 static enum err_code order_rows(struct pairs *out, struct ordered_rows *ordered, const struct interactions *rows,
                                 struct err *err)
 {
-    enum err_code rc = radix_rows(&ordered->order, rows->count, err);
+    struct ordered_rows by_product = {0};
+    enum err_code rc = order_by_product(out, &by_product, rows, err);
 
-    ordered->product = mem_zeroed(rows->count, sizeof *ordered->product);
-    ordered->user = mem_zeroed(rows->count, sizeof *ordered->user);
-    if (rc != ERR_OK || ordered->product == NULL || ordered->user == NULL)
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory to order %zu rows", rows->count);
-    rc = radix_sort(ordered->order, rows->activity_id, rows->count, err);
     if (rc == ERR_OK)
-        rc = radix_sort(ordered->order, rows->created, rows->count, err);
+        rc = ordered_rows_init(ordered, rows->count, err);
     if (rc == ERR_OK)
-        rc = radix_sort(ordered->order, rows->product_id, rows->count, err);
-    if (rc == ERR_OK)
-        rc = number_products(out, ordered, rows, err);
-    return rc == ERR_OK ? order_by_user(out, ordered, rows, err) : rc;
+        rc = order_by_user(out, ordered, &by_product, rows, err);
+    ordered_rows_fini(&by_product);
+    for (size_t begin = 0, end; rc == ERR_OK && begin < rows->count; begin = end) {
+        end = begin + 1;
+        while (end < rows->count && same_pair(ordered, end, begin))
+            end++;
+        rc = order_pair(ordered->order + begin, end - begin, rows, err);
+    }
+    return rc;
 }
 
 /* w(action) * exp(-age in days / decay_days) */
@@ -126,12 +218,6 @@ static double pair_value(const struct interactions *rows, const uint32_t *order,
     return params->repeat_decay == REPEAT_DECAY_EACH ? sum : sum * factor;
 }
 
-static bool same_pair(const struct ordered_rows *ordered, size_t a, size_t b)
-{
-    return ordered->user[ordered->order[a]] == ordered->user[ordered->order[b]] &&
-           ordered->product[ordered->order[a]] == ordered->product[ordered->order[b]];
-}
-
 static enum err_code make_pairs(struct pairs *out, const struct ordered_rows *ordered, const struct interactions *rows,
                                 const struct weigh_params *params, struct err *err)
 {
@@ -148,8 +234,8 @@ static enum err_code make_pairs(struct pairs *out, const struct ordered_rows *or
         end = begin + 1;
         while (end < rows->count && same_pair(ordered, end, begin))
             end++;
-        pair->user = (uint32_t)ordered->user[ordered->order[begin]];
-        pair->product = ordered->product[ordered->order[begin]];
+        pair->user = ordered->user[begin];
+        pair->product = ordered->product[begin];
         pair->rows = (uint32_t)(end - begin);
         pair->value = pair_value(rows, ordered->order + begin, end - begin, params);
         out->user_rows[pair->user] += pair->rows;
@@ -170,9 +256,7 @@ enum err_code weigh_run(struct pairs *out, const struct interactions *rows, cons
         rc = make_pairs(out, &ordered, rows, params, err);
     if (rc != ERR_OK)
         pairs_fini(out);
-    free(ordered.order);
-    free(ordered.product);
-    free(ordered.user);
+    ordered_rows_fini(&ordered);
     return rc;
 }
 
