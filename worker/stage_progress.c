@@ -14,8 +14,8 @@ struct stage {
 static const struct stage homepage[] = {{"fetch", 0},     {"outliers", .27}, {"analytics", .28}, {"weigh", .29},
                                         {"matrix", .31},  {"als", .33},      {"recommend", .8},  {"evaluate", .82},
                                         {"publish", .92}, {NULL, 1}};
-static const struct stage cross_sell[] = {{"fetch", 0},   {"outliers", .6}, {"analytics", .62},
-                                          {"pairs", .65}, {"publish", .95}, {NULL, 1}};
+static const struct stage cross_sell[] = {{"fetch", 0},   {"outliers", .55}, {"analytics", .57},
+                                          {"pairs", .77}, {"publish", .9},   {NULL, 1}};
 static const struct stage search[] = {{"fetch", 0}, {"outliers", .05}, {"split", .06}, {"search", .07}, {NULL, 1}};
 static const struct stage warehouse[] = {{"fetch", 0},    {"outliers", .2},  {"interactions", .22},
                                          {"weights", .6}, {"products", .93}, {"swap", .95},

@@ -99,9 +99,8 @@ static void check_report(struct worker_fixture *fixture, const char *id, int64_t
     json_value_destroy(report);
 }
 
-static void a_job_publishes_lists_that_never_expire(void **state)
+static void run_to_the_end(struct worker_fixture *fixture)
 {
-    struct worker_fixture *fixture = *state;
     char params[64];
     char now[32];
     char dump[SERVER_TEXT_BYTES + 64];
@@ -120,6 +119,20 @@ static void a_job_publishes_lists_that_never_expire(void **state)
     check_document(fixture, id, lists);
     check_report(fixture, id, lists);
     worker_fixture_assert_queue_is_empty(fixture);
+}
+
+static void a_job_publishes_lists_that_never_expire(void **state)
+{
+    run_to_the_end(*state);
+}
+
+static void with_mongodb_it_is_the_same(void **state)
+{
+    struct worker_fixture *fixture = *state;
+
+    if (!worker_fixture_use_mongo(fixture))
+        skip();
+    run_to_the_end(fixture);
 }
 
 static void keys_of_products_that_vanished_are_removed(void **state)
@@ -279,6 +292,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_job_publishes_lists_that_never_expire),
+        TEST(with_mongodb_it_is_the_same),
         TEST(keys_of_products_that_vanished_are_removed),
         TEST(the_guard_holds_back_what_a_cut_catalogue_makes),
         TEST(the_guard_compares_lists_too),

@@ -243,13 +243,14 @@ static void many_rows_of_a_pair_are_ordered_as_few_are(void **state)
 
         assert_int_equal(interactions_init(&rows, NULL), ERR_OK);
         for (int i = 0; i < count; i++) {
+            int age_days = count - i / 2;
             int n = (int)((unsigned)i * 101u % (unsigned)count); /* each once: 101 is prime to them */
 
             assert_int_equal(interactions_add(&rows, n, n % 2 == 0 ? ACTION_PURCHASE : ACTION_CONTENT_VIEW, "u", 1,
                                               NOW + (n / 2 - count) * (int64_t)DAY_S, 1, NULL),
                              ERR_OK);
-            expected += service.weights[i % 2 == 0 ? ACTION_PURCHASE : ACTION_CONTENT_VIEW] *
-                        exp(-(count - i / 2) / 25.) * pow(.8, i);
+            expected +=
+                service.weights[i % 2 == 0 ? ACTION_PURCHASE : ACTION_CONTENT_VIEW] * exp(-age_days / 25.) * pow(.8, i);
         }
         assert_int_equal(weigh_run(&pairs, &rows, &params, NULL), ERR_OK);
         assert_int_equal(pairs.count, 1);

@@ -80,7 +80,7 @@ static enum err_code make_pairs(struct job *job, struct cross_sell_counts *found
 static enum err_code run_pairs(void *context, struct report_stage *stage, struct err *err)
 {
     struct job *job = context;
-    struct cross_sell_counts found;
+    struct cross_sell_counts found = {0};
     struct cross_sell_list_counts counts;
     const struct cross_sell_sample sample = {
         .lists = &job->lists, .catalogue = &job->fetch.catalogue, .product = job->params->sample_product};

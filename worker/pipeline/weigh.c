@@ -99,10 +99,12 @@ static enum err_code order_by_user(struct pairs *out, struct ordered_rows *order
     size_t *next = mem_zeroed(id_table_count(rows->users) + 1, sizeof *next);
     enum err_code rc;
 
-    if (rank == NULL || next == NULL)
-        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu users", id_table_count(rows->users));
-    else
-        rc = rank_users(out, rank, rows, err);
+    if (rank == NULL || next == NULL) {
+        free(rank);
+        free(next);
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu users", id_table_count(rows->users));
+    }
+    rc = rank_users(out, rank, rows, err);
     if (rc == ERR_OK)
         sort_by_user(ordered, by_product, next, rank, out->users, rows);
     free(rank);
@@ -118,8 +120,8 @@ static enum err_code order_by_product(struct pairs *out, struct ordered_rows *by
     int64_t last = 0;
 
     by_product->product = mem_zeroed(rows->count, sizeof *by_product->product);
-    if (rc == ERR_OK && by_product->product == NULL)
-        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory to order %zu rows", rows->count);
+    if (by_product->order == NULL || by_product->product == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory to order %zu rows", rows->count);
     if (rc == ERR_OK)
         rc = radix_sort(by_product->order, rows->product_id, rows->count, err);
     if (rc != ERR_OK)
