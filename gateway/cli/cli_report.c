@@ -177,6 +177,7 @@ void cli_report_append(const struct cli_style *style, struct str *out, const str
     append_object(style, out, "matrix", json_value_get(report, "matrix"));
     append_object(style, out, "als", json_value_get(report, "als"));
     append_published(style, out, report);
+    append_object(style, out, "warehouse", json_value_get(report, "warehouse"));
     append_object(style, out, "outliers", json_value_get(report, "outliers"));
     append_object(style, out, "metrics", json_value_get(report, "metrics"));
     append_loss(style, out, json_value_get(report, "loss"));
