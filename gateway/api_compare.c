@@ -61,6 +61,7 @@ void api_compare_get(struct exchange *exchange)
 {
     struct http_query query;
     const char *a;
+    const char *b;
     struct err err;
 
     if (http_query_parse(&query, exchange->arena, exchange->request.query, &err) != ERR_OK) {
@@ -74,10 +75,11 @@ void api_compare_get(struct exchange *exchange)
         }
     }
     a = read_id(exchange, &query, "a");
-    exchange->name = a != NULL ? read_id(exchange, &query, "b") : NULL;
-    if (exchange->name == NULL)
+    b = a != NULL ? read_id(exchange, &query, "b") : NULL;
+    if (b == NULL) /* answered, and the exchange may be gone */
         return;
     (void)snprintf(exchange->job_id, sizeof exchange->job_id, "%s", a);
+    exchange->name = b;
     if (store_client_get_report(exchange->services->store, a, on_first, exchange, &err) != ERR_OK)
         problem_answer_err(exchange, &err);
 }

@@ -187,6 +187,7 @@ void cli_report_append(const struct cli_style *style, struct str *out, const str
     append_object(style, out, "als", json_value_get(report, "als"));
     append_object(style, out, "cross-sell", json_value_get(report, "cross_sell"));
     append_published(style, out, report);
+    append_object(style, out, "warehouse", json_value_get(report, "warehouse"));
     append_object(style, out, "outliers", json_value_get(report, "outliers"));
     append_object(style, out, "metrics", json_value_get(report, "metrics"));
     cli_search_append(style, out, report);

@@ -282,7 +282,7 @@ static void a_report_is_summed_up(void **state)
         parse("{\"type\":\"homepage_and_similar_products\",\"seconds\":2.5,\"stages\":[{\"name\":\"fetch\","
               "\"seconds\":0.5,\"rows_in\":1000,\"rows_out\":900,\"dropped\":{\"duplicate\":100,\"no_user\":0}},"
               "{\"name\":\"als\",\"seconds\":1.5,\"rows_in\":900,\"rows_out\":90,\"dropped\":{}}],\"loss\":[0.5,0.25],"
-              "\"matrix\":{\"users\":40},\"published\":true,\"published_counts\":{\"homepage_keys\":41},"
+              "\"matrix\":{\"users\":40},\"warehouse\":{\"weights\":1234},\"published\":true,\"published_counts\":{\"homepage_keys\":41},"
               "\"warnings\":[\"mind this\"]}");
     struct str text = {0};
 
@@ -292,6 +292,7 @@ static void a_report_is_summed_up(void **state)
     assert_non_null(strstr(text.text, "fetch    0.500  #####---------------  1,000  900  100 duplicate\n"));
     assert_non_null(strstr(text.text, "als      1.500  ###############-----    900   90\n"));
     assert_non_null(strstr(text.text, "published  homepage_keys 41\n"));
+    assert_non_null(strstr(text.text, "warehouse  weights 1,234\n"));
     assert_non_null(strstr(text.text, "2 iterations, from 0.5 to 0.25\n"));
     assert_non_null(strstr(text.text, "- mind this\n"));
     str_fini(&text);
