@@ -100,7 +100,7 @@ static void waiters_streams_and_exchanges_are_created_or_nothing_is(void **state
         fails_in = failures + 1;
         waiters = waiters_create(&services);
         streams = api_events_create(&services);
-        exchange = exchange_create(&services, NULL, NULL);
+        exchange = exchange_create(&services, NULL, NULL, NULL);
         fails_in = 0;
         complete = waiters != NULL && streams != NULL && exchange != NULL;
         failures += !complete;
