@@ -17,7 +17,7 @@
 #include "gateway/submission.h"
 #include "gateway/waiters.h"
 
-enum { MAX_WAIT_S = 60, MAX_KEY_BYTES = 255, ETAG_DIGITS = 32 };
+enum { MAX_WAIT_S = 60, MAX_KEY_BYTES = 255, ETAG_DIGITS = 32, ANSWER_BYTES = 1000 /* of most */ };
 
 /* 200 with an ETag, or 304 where the client has this already. */
 static void answer_tagged(struct exchange *exchange, struct json *view)
@@ -134,6 +134,22 @@ static void on_replayed(void *context, struct json *document, const struct err *
     json_value_destroy(document);
 }
 
+/* Neither stalled nor with a place in the queue: a look at that would cost another round trip. */
+static void answer_accepted(struct exchange *exchange, const struct json *document)
+{
+    struct str *body = &exchange->reply.body;
+
+    str_reserve(body, ANSWER_BYTES);
+    job_document_print(body, document);
+    if (body->failed) {
+        str_fini(body);
+        exchange_answer_json(exchange, 202, NULL);
+        return;
+    }
+    exchange->reply.content_type = "application/json";
+    exchange_answer(exchange, 202);
+}
+
 static void on_submitted(void *context, const struct submission_result *result)
 {
     struct exchange *exchange = context;
@@ -143,7 +159,7 @@ static void on_submitted(void *context, const struct submission_result *result)
     case SUBMISSION_ACCEPTED:
         job_answer_add_location(exchange, result->id);
         http_reply_add(&exchange->reply, "Retry-After", "%d", JOB_ANSWER_POLL_AGAIN_S);
-        exchange_answer_json(exchange, 202, job_answer_view(exchange, result->document));
+        answer_accepted(exchange, result->document);
         break;
     case SUBMISSION_REPLAYED:
         job_lookup_start(exchange->services, result->id, on_replayed, exchange);

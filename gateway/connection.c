@@ -24,6 +24,8 @@ static void tell_when_empty(struct connection_pool *pool)
         return;
     http_parse_destroy(pool->spare_parse);
     pool->spare_parse = NULL;
+    while (pool->spare_count > 0)
+        arena_destroy(pool->spare_arenas[--pool->spare_count]);
     pool->on_empty(pool->context);
 }
 

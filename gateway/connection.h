@@ -24,7 +24,12 @@
 struct connection;
 struct http_parse;
 
-enum { CONNECTION_SWEEP_MS = 100, CONNECTION_PREFIX_BYTES = 20, CONNECTION_INPUT_BYTES = 16 * 1024 };
+enum {
+    CONNECTION_SWEEP_MS = 100,
+    CONNECTION_PREFIX_BYTES = 20,
+    CONNECTION_INPUT_BYTES = 16 * 1024,
+    CONNECTION_SPARE_ARENAS = 64
+};
 
 /* What all connections of a server share; embedded in the server. Plain data, but for the list. */
 struct connection_pool {
@@ -37,7 +42,9 @@ struct connection_pool {
     uint64_t requests;                       /* ever begun */
     struct connection *first;
     size_t count;
-    struct http_parse *spare_parse;     /* NULL, or one that nobody uses */
+    struct http_parse *spare_parse; /* NULL, or one that nobody uses */
+    struct arena *spare_arenas[CONNECTION_SPARE_ARENAS];
+    size_t spare_count;
     char input[CONNECTION_INPUT_BYTES]; /* of whichever reads */
     bool draining;                      /* each answer is its connection's last */
     void (*on_empty)(void *context);    /* while draining: the last one is gone */

@@ -75,7 +75,8 @@ void connection_input_refuse(struct connection *connection, int status, const ch
 static bool begin_request(struct connection *connection)
 {
     struct connection_pool *pool = connection->pool;
-    struct exchange *exchange = exchange_create(pool->services, connection_output_answered, connection);
+    struct arena *arena = pool->spare_count > 0 ? pool->spare_arenas[--pool->spare_count] : NULL;
+    struct exchange *exchange = exchange_create(pool->services, arena, connection_output_answered, connection);
 
     connection->parse = pool->spare_parse != NULL ? pool->spare_parse : http_parse_create();
     pool->spare_parse = NULL;

@@ -130,6 +130,16 @@ static void end_stream(struct connection *connection)
     flush(connection);
 }
 
+/* The exchange's memory for the next one. */
+static void keep_arena(struct connection_pool *pool, struct exchange *exchange)
+{
+    if (pool->spare_count == CONNECTION_SPARE_ARENAS)
+        return;
+    arena_reset(exchange->arena);
+    pool->spare_arenas[pool->spare_count++] = exchange->arena;
+    exchange->arena = NULL;
+}
+
 void connection_output_answered(struct exchange *exchange, void *owner)
 {
     struct connection *connection = owner;
@@ -142,6 +152,7 @@ void connection_output_answered(struct exchange *exchange, void *owner)
         write_answer(connection, exchange);
     else if (connection->state == CONNECTION_STREAMING)
         end_stream(connection);
+    keep_arena(connection->pool, exchange);
     exchange_destroy(exchange);
     connection_free_when_done(connection);
 }

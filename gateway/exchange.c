@@ -7,17 +7,19 @@
 #include "common/base/log.h"
 #include "gateway/problem.h"
 
-struct exchange *exchange_create(const struct services *services, exchange_answered_fn on_answered, void *owner)
+struct exchange *exchange_create(const struct services *services, struct arena *arena, exchange_answered_fn on_answered,
+                                 void *owner)
 {
     struct exchange *exchange = calloc(1, sizeof *exchange);
 
-    if (exchange == NULL)
-        return NULL;
-    exchange->arena = arena_create(EXCHANGE_ARENA_BYTES);
-    if (exchange->arena == NULL) {
+    if (arena == NULL)
+        arena = arena_create(EXCHANGE_ARENA_BYTES);
+    if (exchange == NULL || arena == NULL) {
+        arena_destroy(arena);
         free(exchange);
         return NULL;
     }
+    exchange->arena = arena;
     exchange->services = services;
     exchange->request = (struct http_request){.method = "", .path = "", .query = "", .body = ""};
     exchange->begun_ns = uv_hrtime();

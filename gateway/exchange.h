@@ -55,8 +55,9 @@ struct exchange {
     void *left_context;
 };
 
-/* NULL when out of memory. */
-struct exchange *exchange_create(const struct services *services, exchange_answered_fn on_answered, void *owner);
+/* Takes the arena, which is empty; NULL: it makes its own. NULL when out of memory. */
+struct exchange *exchange_create(const struct services *services, struct arena *arena, exchange_answered_fn on_answered,
+                                 void *owner);
 void exchange_destroy(struct exchange *exchange);
 
 /* Takes the request's X-Request-Id where it is 1 to 64 of A-Z a-z 0-9 . _ -, else makes one of prefix and number. */

@@ -149,15 +149,15 @@ static void pace_inserts(struct store_batch *batch, size_t count)
 {
     batch->inserted_ms = uv_now(batch->loop);
     batch->inserts_of_late = count;
-    batch->gather_ms = batch->took_ns / PARTS_TO_GATHER / NS_PER_MS;
+    batch->gather_ms = batch->done_ns / PARTS_TO_GATHER / NS_PER_MS;
 }
 
 /* So many at once as a moment has time for; then it is the inserts' turn. */
 static void pace_updates(struct store_batch *batch)
 {
-    uint64_t took_ms = batch->took_ns / NS_PER_MS;
+    uint64_t took_ms = batch->done_ns / NS_PER_MS;
 
-    batch->updates_turn_ms = uv_now(batch->loop) + batch->took_ns * TIMES_IN_TURN / NS_PER_MS;
+    batch->updates_turn_ms = uv_now(batch->loop) + batch->done_ns * TIMES_IN_TURN / NS_PER_MS;
     if (took_ms > 2 * MOMENT_MS && batch->updates_most > LEAST_UPDATES)
         batch->updates_most /= 2;
     else if (took_ms < MOMENT_MS / 2 && batch->updates_most < STORE_BATCH_UPDATES)
@@ -175,6 +175,7 @@ static void on_written(uv_work_t *request, int status)
 
     batch->busy = false;
     batch->free_ms = uv_now(batch->loop);
+    batch->done_ns = batch->took_ns;
     batch->writing = (struct store_work_list){0};
     if (done.first->operation == STORE_INSERT)
         pace_inserts(batch, done.count);

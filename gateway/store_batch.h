@@ -33,6 +33,7 @@ struct store_batch {
     uint64_t inserted_ms;     /* when an insert last came or was written */
     uint64_t free_ms;         /* since when the store is free */
     uint64_t gather_ms;       /* for more inserts */
+    uint64_t done_ns;         /* what the last batch took */
     size_t inserts_of_late;   /* how many were written together */
     uint64_t updates_turn_ms; /* when updates may go before inserts */
     size_t updates_most;      /* at once */

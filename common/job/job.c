@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "common/net/json_print.h"
+
 static const char *const type_names[JOB_TYPE_COUNT] = {
     [JOB_HOMEPAGE_AND_SIMILAR_PRODUCTS] = "homepage_and_similar_products",
     [JOB_CROSS_SELL] = "cross_sell",
@@ -140,6 +142,13 @@ struct json *job_document_create(const struct job_request *request, int64_t now_
     return document;
 }
 
+/* What is shown of a document, before and behind what is not of it. */
+static const char *const shown_before[] = {"type",       "namespace",  "state",        "stage",
+                                           "progress",   "attempt",    "errors",       "lost",
+                                           "created_at", "started_at", "heartbeat_at", "finished_at"};
+static const char *const shown_after[] = {"worker", "backend", "params", "run_at", "error", "result"};
+static const char *const links[] = {"cancel", "events", "report"};
+
 /* A member as it is, or null. */
 static bool show(struct json *view, const char *key, const struct json *document)
 {
@@ -150,18 +159,17 @@ static bool show(struct json *view, const char *key, const struct json *document
 
 static bool show_links(struct json *view, const char *id)
 {
-    static const char *const routes[] = {"cancel", "events", "report"};
-    struct json *links = json_value_new_object();
+    struct json *object = json_value_new_object();
     char url[64];
     size_t length = (size_t)snprintf(url, sizeof url - 16, "/v1/jobs/%.26s", id);
-    bool ok = links != NULL && json_value_set_text(links, "self", url);
+    bool ok = object != NULL && json_value_set_text(object, "self", url);
 
-    for (size_t i = 0; ok && i < sizeof routes / sizeof routes[0]; i++) {
+    for (size_t i = 0; ok && i < sizeof links / sizeof links[0]; i++) {
         url[length] = '/';
-        memcpy(url + length + 1, routes[i], strlen(routes[i]) + 1);
-        ok = json_value_set_text(links, routes[i], url);
+        memcpy(url + length + 1, links[i], strlen(links[i]) + 1);
+        ok = json_value_set_text(object, links[i], url);
     }
-    return json_value_set(view, "links", links) && ok;
+    return json_value_set(view, "links", object) && ok;
 }
 
 /* `cancel` is null, or says who asked or that somebody did. */
@@ -176,23 +184,64 @@ static bool is_cancel_requested(const struct json *document)
 
 struct json *job_document_view(const struct json *document)
 {
-    static const char *const before[] = {"type",       "namespace",  "state",        "stage",
-                                         "progress",   "attempt",    "errors",       "lost",
-                                         "created_at", "started_at", "heartbeat_at", "finished_at"};
-    static const char *const after[] = {"worker", "backend", "params", "run_at", "error", "result"};
     const char *id = json_value_get_text(document, "_id");
     struct json *view = json_value_new_object();
     bool ok = view != NULL && json_value_set_text(view, "id", id);
 
-    for (size_t i = 0; ok && i < sizeof before / sizeof before[0]; i++)
-        ok = show(view, before[i], document);
+    for (size_t i = 0; ok && i < sizeof shown_before / sizeof shown_before[0]; i++)
+        ok = show(view, shown_before[i], document);
     ok = ok && json_value_set_bool(view, "stalled", false) && json_value_set_null(view, "queue_position");
-    for (size_t i = 0; ok && i < sizeof after / sizeof after[0]; i++)
-        ok = show(view, after[i], document);
+    for (size_t i = 0; ok && i < sizeof shown_after / sizeof shown_after[0]; i++)
+        ok = show(view, shown_after[i], document);
     ok = ok && json_value_set_bool(view, "cancel_requested", is_cancel_requested(document));
     if (!ok || !show_links(view, id != NULL ? id : "")) {
         json_value_destroy(view);
         return NULL;
     }
     return view;
+}
+
+static void print_members(struct str *out, const struct json *document, const char *const *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        str_append_text(out, ",\"");
+        str_append_text(out, keys[i]);
+        str_append_text(out, "\":");
+        json_print_append(out, json_value_get(document, keys[i]));
+    }
+}
+
+static void print_link(struct str *out, const char *key, const char *id, const char *rest)
+{
+    str_append_char(out, '"');
+    str_append_text(out, key);
+    str_append_text(out, "\":\"/v1/jobs/");
+    str_append_text(out, id);
+    str_append_text(out, rest);
+}
+
+void job_document_print(struct str *out, const struct json *document)
+{
+    const char *id = json_value_get_text(document, "_id");
+
+    if (id == NULL || !job_id_is_valid(id)) {
+        out->failed = true;
+        return;
+    }
+    str_append_text(out, "{\"id\":\"");
+    str_append_text(out, id);
+    str_append_char(out, '"');
+    print_members(out, document, shown_before, sizeof shown_before / sizeof shown_before[0]);
+    str_append_text(out, ",\"stalled\":false,\"queue_position\":null");
+    print_members(out, document, shown_after, sizeof shown_after / sizeof shown_after[0]);
+    str_append_text(out, is_cancel_requested(document) ? ",\"cancel_requested\":true" : ",\"cancel_requested\":false");
+    str_append_text(out, ",\"links\":{");
+    print_link(out, "self", id, "\"");
+    for (size_t i = 0; i < sizeof links / sizeof links[0]; i++) {
+        str_append_char(out, ',');
+        print_link(out, links[i], id, "/");
+        str_append_text(out, links[i]);
+        str_append_char(out, '"');
+    }
+    str_append_text(out, "}}");
 }

@@ -19,7 +19,8 @@ enum {
     BACKOFF_LOW_MS = 100,
     BACKOFF_HIGH_MS = 10000,
     BACKOFF_DOUBLINGS = 7,
-    MAX_PENDING = 65536
+    MAX_PENDING = 65536,
+    WIRE_KEPT_BYTES = 16384
 };
 
 /* WAITING -> RESOLVING -> CONNECTING -> READY; from all but CLOSING back to WAITING (wait_to_reconnect) */
@@ -37,6 +38,7 @@ struct redis_async {
     redisAsyncContext *connection;
     struct redis_request_list pending; /* sent and unanswered */
     struct redis_request_list refused;
+    struct str wire; /* of the command that is sent; kept for the next one */
     uint64_t last_tick_ms;
     uint64_t due_ms; /* WAITING: when to try again; RESOLVING, CONNECTING: when to give up */
     uint64_t ready_since_ms;
@@ -63,6 +65,7 @@ static void free_when_closed(struct redis_async *redis)
     if (!redis->close_asked || redis->open_handles > 0 || redis->resolving || redis->connection != NULL ||
         redis->pending.count > 0 || redis->refused.count > 0)
         return;
+    str_fini(&redis->wire);
     free(redis);
     if (on_closed != NULL)
         on_closed(context);
@@ -393,14 +396,15 @@ static void on_reply(redisAsyncContext *connection, void *data, void *privdata);
 /* false: hiredis did not take it */
 static bool submit(struct redis_async *redis, struct redis_request *request)
 {
-    struct str text;
+    struct str *wire = &redis->wire;
     bool is_taken;
 
     if (redis->state != STATE_READY || redis->pending.count >= MAX_PENDING)
         return false;
-    is_taken = redis_command_print(&text, &request->command, request->sent_as_text) &&
-               redisAsyncFormattedCommand(redis->connection, on_reply, request, text.text, text.length) == REDIS_OK;
-    str_fini(&text);
+    is_taken = redis_command_print(wire, &request->command, request->sent_as_text) &&
+               redisAsyncFormattedCommand(redis->connection, on_reply, request, wire->text, wire->length) == REDIS_OK;
+    if (wire->capacity > WIRE_KEPT_BYTES)
+        str_fini(wire);
     if (!is_taken)
         return false;
     request->deadline_ms =

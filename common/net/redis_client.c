@@ -110,7 +110,7 @@ void redis_client_destroy(struct redis_client *client)
 static enum err_code append(struct redis_client *client, const struct redis_command *command, bool as_eval,
                             struct err *err)
 {
-    struct str text;
+    struct str text = {0};
     enum err_code rc = ERR_OK;
 
     if (!redis_command_print(&text, command, as_eval))

@@ -111,7 +111,7 @@ static void print_argument(struct str *out, const char *bytes, size_t length)
 /* RESP: an array of bulk strings. */
 bool redis_command_print(struct str *out, const struct redis_command *command, bool as_eval)
 {
-    *out = (struct str){0};
+    str_clear(out);
     if (command->bytes.failed)
         return false;
     str_reserve(out, command->bytes.length + (command->count + 1) * FRAME_BYTES);

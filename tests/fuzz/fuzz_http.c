@@ -67,7 +67,7 @@ static void on_answered(struct exchange *exchange, void *owner)
 static void dispatch(struct stage *stage, const struct http_request *request)
 {
     static const struct client_address_proxies nobody = {0};
-    struct exchange *exchange = exchange_create(&stage->services, on_answered, stage);
+    struct exchange *exchange = exchange_create(&stage->services, NULL, on_answered, stage);
 
     FUZZ_CHECK(exchange != NULL);
     exchange->request = *request;

@@ -60,7 +60,7 @@ static void check_document(const struct submission_request *submission)
 
 static void read_body(struct stage *stage, const char *content_type, const char *body, size_t length)
 {
-    struct exchange *exchange = exchange_create(&stage->services, on_answered, stage);
+    struct exchange *exchange = exchange_create(&stage->services, NULL, on_answered, stage);
     const struct http_header header = {"Content-Type", content_type};
     struct submission_request submission;
     struct err err;

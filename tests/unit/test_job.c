@@ -90,6 +90,50 @@ static void a_view_shows_the_id_and_nothing_internal(void **state)
     json_value_destroy(document);
 }
 
+static void assert_printed_as_viewed(const struct json *document)
+{
+    struct json *view = job_document_view(document);
+    char *wanted = json_value_print(view, false, 0);
+    struct str text = {0};
+
+    job_document_print(&text, document);
+    assert_false(text.failed);
+    assert_string_equal(text.text, wanted);
+    str_fini(&text);
+    free(wanted);
+    json_value_destroy(view);
+}
+
+static void a_view_is_printed_to_the_byte(void **state)
+{
+    struct json *params = json_value_new_object();
+    struct job_request request = {.id = "01KE0YGV0000000000000000AA",
+                                  .type = JOB_WAREHOUSE,
+                                  .shop = "shop",
+                                  .queue = "train",
+                                  .params = params,
+                                  .requested_by = "key",
+                                  .run_at_ms = 1,
+                                  .fingerprint = "f"};
+    struct json *document;
+    struct str text = {0};
+
+    (void)state;
+    assert_true(json_value_set_text(params, "namespace", "a \"shop\"") && json_value_set_real(params, "alpha", 1.5));
+    document = job_document_create(&request, 1767225600000);
+    assert_printed_as_viewed(document);
+    assert_true(json_value_set_text(document, "cancel", "user") && json_value_set_real(document, "progress", 0.25) &&
+                json_value_set_int(document, "attempt", 3) && json_value_set_text(document, "state", "running"));
+    json_value_remove(document, "stage");
+    assert_printed_as_viewed(document);
+    json_value_remove(document, "_id");
+    job_document_print(&text, document);
+    assert_true(text.failed);
+    str_fini(&text);
+    json_value_destroy(document);
+    json_value_destroy(params);
+}
+
 static enum err_code check(const char *text, struct err *err)
 {
     struct json *params = NULL;
@@ -162,6 +206,7 @@ int main(void)
         cmocka_unit_test(names_and_values_go_both_ways),
         cmocka_unit_test(ids_are_ulids_and_sort_by_time),
         cmocka_unit_test(a_view_shows_the_id_and_nothing_internal),
+        cmocka_unit_test(a_view_is_printed_to_the_byte),
         cmocka_unit_test(good_parameters_pass),
         cmocka_unit_test(bad_parameters_are_named),
         cmocka_unit_test(texts_become_values_of_their_kind),

@@ -69,7 +69,7 @@ static void waiters_streams_and_exchanges_are_created_or_nothing_is(void **state
         failing_memory_set(failures + 1);
         waiters = waiters_create(&services);
         streams = api_events_create(&services);
-        exchange = exchange_create(&services, NULL, NULL);
+        exchange = exchange_create(&services, NULL, NULL, NULL);
         failing_memory_set(0);
         complete = waiters != NULL && streams != NULL && exchange != NULL;
         failures += !complete;

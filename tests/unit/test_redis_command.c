@@ -58,7 +58,7 @@ static void texts_are_joined_to_one_argument(void **state)
 
 static void assert_printed(const struct redis_command *command, bool as_eval, const char *wanted, size_t length)
 {
-    struct str text;
+    struct str text = {0};
 
     assert_true(redis_command_print(&text, command, as_eval));
     assert_int_equal(text.length, length);
@@ -114,7 +114,7 @@ static void a_failed_append_marks_the_command(void **state)
 {
     struct redis_command command;
     struct redis_command copy;
-    struct str text;
+    struct str text = {0};
 
     (void)state;
     redis_command_init(&command, "PING");

@@ -37,7 +37,7 @@ static struct answer ask(const char *method, const char *path, const struct http
 {
     struct services services = {.clock = clock_system()};
     struct answer answer = {0};
-    struct exchange *exchange = exchange_create(&services, on_answered, &answer);
+    struct exchange *exchange = exchange_create(&services, NULL, on_answered, &answer);
     struct err err;
 
     assert_int_equal(api_keys_create(&services.keys, "secret", NULL, &err), ERR_OK);
@@ -161,7 +161,7 @@ static void request_ids_are_taken_only_where_they_are_harmless(void **state)
     const struct http_header good = {"X-Request-Id", "abc.DEF_1-2"};
     const struct http_header bad = {"X-Request-Id", "a b"};
     struct services services = {0};
-    struct exchange *exchange = exchange_create(&services, on_answered, NULL);
+    struct exchange *exchange = exchange_create(&services, NULL, on_answered, NULL);
 
     (void)state;
     exchange->request.headers = &good;

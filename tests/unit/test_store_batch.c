@@ -89,9 +89,9 @@ static void note_times(struct bench *bench, const struct store_work_list *done)
         return;
     }
     bench->updated_ms = uv_now(&bench->loop);
-    bench->updates_ns += bench->batch.took_ns;
-    if (bench->batch.took_ns > bench->longest_ns)
-        bench->longest_ns = bench->batch.took_ns;
+    bench->updates_ns += bench->batch.done_ns;
+    if (bench->batch.done_ns > bench->longest_ns)
+        bench->longest_ns = bench->batch.done_ns;
     if (done->count > bench->most_updates)
         bench->most_updates = done->count;
 }
