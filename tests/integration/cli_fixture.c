@@ -193,8 +193,9 @@ static bool holds(const struct str *text, const char *part)
 
 static void show(const struct cli_program *program)
 {
-    print_error("output:\n%s\nerrors:\n%s\n", program->output.length > 0 ? program->output.text : "",
-                program->errors.length > 0 ? program->errors.text : "");
+    /* print_error would cut it off */
+    (void)fprintf(stderr, "output:\n%s\nerrors:\n%s\n", program->output.length > 0 ? program->output.text : "",
+                  program->errors.length > 0 ? program->errors.text : "");
 }
 
 static void wait_for(struct cli_program *program, const struct str *where, const char *text)

@@ -51,13 +51,16 @@ int queue_fixture_clear(void **state)
 {
     struct queue_fixture *fixture = *state;
     struct redis_command command;
-    struct redis_reply *reply;
+    struct redis_reply *reply = NULL;
     struct err err = {0};
 
     (void)queue_fixture_ask(fixture, "FLUSHALL", NULL);
     job_queue_group_command(&command, QUEUE);
-    reply = queue_fixture_send(fixture, &command);
-    assert_int_equal(job_queue_group_parse(reply, &err), ERR_OK);
+    /* a gateway that runs may have been quicker */
+    if (redis_client_send(fixture->client, &command, &reply, &err) != ERR_OK &&
+        strstr(err.message, "BUSYGROUP") == NULL)
+        fail_msg("%s", err.message);
+    redis_command_fini(&command);
     redis_reply_destroy(reply);
     return 0;
 }
