@@ -16,6 +16,8 @@ static bool reserve(struct str *str, size_t extra)
 {
     if (str->failed)
         return false;
+    if (extra < str->capacity - str->length)
+        return true;
     if (extra > SIZE_MAX - str->length - 1 ||
         mem_grow(&str->text, &str->capacity, str->length + extra + 1, 1, NULL) != ERR_OK)
         str->failed = true;
