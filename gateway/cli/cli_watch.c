@@ -49,6 +49,8 @@ struct watch {
     int64_t heard_ms;
     int64_t away_since_ms; /* 0: it is not */
     int failures;
+    bool is_asking;    /* for the job; events go on coming meanwhile */
+    bool is_overtaken; /* by one of them: the answer may be older */
 };
 
 static int64_t now(const struct watch *watch)
@@ -73,6 +75,7 @@ static void on_event(void *context, const struct cli_event *event)
 
     if (watch->job == NULL || json_value_parse_lenient(&data, event->data, strlen(event->data), NULL) != ERR_OK)
         return;
+    watch->is_overtaken = watch->is_asking;
     state = json_value_get_text(data, "state");
     stage = json_value_get_text(data, "stage");
     if (state != NULL && strcmp(state, cli_job_state(watch->job)) != 0)
@@ -138,7 +141,7 @@ static void plan(struct watch *watch)
 
     if (streams)
         wait_ms = runs ? LOOK_RUNNING_MS : LOOK_WAITING_MS;
-    watch->next_look_ms = now(watch) + wait_ms;
+    watch->next_look_ms = now(watch) + (watch->is_overtaken && wait_ms > POLL_MS ? POLL_MS : wait_ms);
     watch->away_since_ms = 0;
     watch->failures = 0;
     watch->note[0] = '\0';
@@ -194,9 +197,14 @@ static enum cli_status look(struct watch *watch)
     struct cli_answer answer;
     enum cli_status status;
     struct err err = {.code = ERR_OK};
+    enum err_code rc;
 
     (void)snprintf(path, sizeof path, "/v1/jobs/%s", watch->id);
-    if (cli_client_ask(watch->cli->client, &request, &answer, &err) != ERR_OK) {
+    watch->is_asking = true;
+    watch->is_overtaken = false;
+    rc = cli_client_ask(watch->cli->client, &request, &answer, &err);
+    watch->is_asking = false;
+    if (rc != ERR_OK) {
         status = put_off(watch, &err, 0, -1);
     } else if ((answer.status == 304 && watch->job != NULL) || (answer.status == 200 && answer.json != NULL)) {
         status = take_answer(watch, &answer);
