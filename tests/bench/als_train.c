@@ -1,6 +1,6 @@
 /*
  * Times the solver on one matrix, as JSON on stdout:
- *   als_train generate USERS ITEMS NONZEROS SEED FILE
+ *   als_train generate USERS ITEMS NONZEROS SEED FILE [AGE_POWER]
  *   als_train train FILE FACTORS REGULARIZATION ALPHA ITERATIONS THREADS [LOSS]   until the loss, if one is given
  *   als_train kernels                                                             the BLAS kernels in use
  */
@@ -50,16 +50,19 @@ static bool read_size(const char *text, size_t *out)
     return true;
 }
 
-static int generate(char **arguments)
+static int generate(char **arguments, const char *power)
 {
     size_t number[4]; /* users, items, nonzeros, seed */
+    double age_power = 1;
     struct csr csr;
 
     for (int i = 0; i < 4; i++) {
         if (!read_size(arguments[i], &number[i]))
             return 64;
     }
-    matrix_file_generate(&csr, number[0], number[1], number[2], number[3]);
+    if (power != NULL && !str_to_double(power, &age_power))
+        return 64;
+    matrix_file_generate(&csr, number[0], number[1], number[2], number[3], age_power);
     matrix_file_write(&csr, arguments[4]);
     csr_fini(&csr);
     return 0;
@@ -160,8 +163,8 @@ int main(int count, char **arguments)
     if (count == 2 && strcmp(arguments[1], "kernels") == 0) {
         printf("%s\n", backend);
         status = 0;
-    } else if (count == 7 && strcmp(arguments[1], "generate") == 0) {
-        status = generate(arguments + 2);
+    } else if ((count == 7 || count == 8) && strcmp(arguments[1], "generate") == 0) {
+        status = generate(arguments + 2, count == 8 ? arguments[7] : NULL);
     } else if ((count == 8 || count == 9) && strcmp(arguments[1], "train") == 0) {
         status = train(arguments + 2, count == 9 ? arguments[8] : NULL);
     }

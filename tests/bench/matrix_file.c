@@ -11,6 +11,7 @@
 
 static const double USER_SPREAD = 1.1; /* standard deviations of the logarithms of the weights */
 static const double ITEM_SPREAD = 1.3;
+static const double YEAR_IN_DECAYS = 14.6; /* of 25 days */
 static const double TWO_PI = 6.283185307179586;
 
 _Noreturn void matrix_file_fail(const struct err *err)
@@ -152,7 +153,7 @@ static size_t draw_cells(struct draw *draw, const struct csr *csr, size_t wanted
 }
 
 /* Keeps a random `wanted` of the drawn cells (Knuth 1969, algorithm S). */
-static void fill_entries(struct csr *csr, struct draw *draw, size_t count, size_t wanted)
+static void fill_entries(struct csr *csr, struct draw *draw, size_t count, size_t wanted, double age_power)
 {
     size_t entry = 0;
 
@@ -163,7 +164,7 @@ static void fill_entries(struct csr *csr, struct draw *draw, size_t count, size_
             continue;
         csr->columns[entry] = (int32_t)(draw->cells[i] % csr->cols);
         csr->values[entry] = (float)((0.15 + 1.35 * pcg64_next_double(&draw->generator)) *
-                                     exp(-14.6 * pcg64_next_double(&draw->generator)));
+                                     exp(-YEAR_IN_DECAYS * pow(pcg64_next_double(&draw->generator), age_power)));
         csr->offsets[user + 1] = (int64_t)++entry;
     }
     for (size_t user = 0; user < csr->rows; user++) {
@@ -172,7 +173,7 @@ static void fill_entries(struct csr *csr, struct draw *draw, size_t count, size_
     }
 }
 
-void matrix_file_generate(struct csr *csr, size_t users, size_t items, size_t nonzeros, uint64_t seed)
+void matrix_file_generate(struct csr *csr, size_t users, size_t items, size_t nonzeros, uint64_t seed, double age_power)
 {
     struct err err;
     struct draw draw = {.capacity = nonzeros + nonzeros / 2};
@@ -194,7 +195,7 @@ void matrix_file_generate(struct csr *csr, size_t users, size_t items, size_t no
         (void)ERR_SET(&err, ERR_NO_MEMORY, "no memory to draw %zu entries", nonzeros);
         matrix_file_fail(&err);
     }
-    fill_entries(csr, &draw, draw_cells(&draw, csr, nonzeros), nonzeros);
+    fill_entries(csr, &draw, draw_cells(&draw, csr, nonzeros), nonzeros, age_power);
     free(user_sums);
     free(item_sums);
     free(draw.cells);

@@ -13,6 +13,7 @@
 #include "als_reference.h"
 #include "worker/als/als.h"
 #include "worker/als/als_memory.h"
+#include "worker/als/cpu/weighted_rows.h"
 
 /* The linker sends the solver's allocations here (--wrap): counted, and the one that is to fail fails. */
 void *__real_malloc(size_t size);
@@ -149,6 +150,20 @@ static enum err_code attempt_exact(const struct csr *values, struct err *err)
     return attempt_training(values, ALS_SOLVER_EXACT, err);
 }
 
+/* So many factors that the longer side is solved by weights (weighted_rows.h). */
+static enum err_code attempt_weighted(const struct csr *values, struct err *err)
+{
+    struct als_params params = usual;
+    struct als_model model;
+    enum err_code rc;
+
+    params.factors = 300;
+    assert_true(weighted_rows_pay(USERS, ITEMS, csr_nonzeros(values), 300));
+    rc = als_train(&model, values, &params, NULL, NULL, err);
+    als_model_fini(&model);
+    return rc;
+}
+
 static enum err_code attempt_cg(const struct csr *values, struct err *err)
 {
     return attempt_training(values, ALS_SOLVER_CG, err);
@@ -189,6 +204,7 @@ static void training_survives_every_failed_allocation(void **state)
     (void)state;
     check_every_failure(attempt_exact);
     check_every_failure(attempt_scaled);
+    check_every_failure(attempt_weighted);
     check_every_failure(attempt_cg);
     check_every_failure(attempt_cholesky);
 }

@@ -58,7 +58,7 @@ static double sum_entries(const struct loss *loss, const float *x, int64_t first
 {
     const struct csr *values = loss->problem->by_user;
     float alpha = (float)loss->problem->params->alpha;
-    const float *rows[CHUNK];
+    const float *rows[CHUNK] = {NULL};
     float products[CHUNK];
     double sum = 0;
 

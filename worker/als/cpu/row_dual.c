@@ -157,12 +157,12 @@ static void solve_system(struct row_dual *dual)
     dual->system_kernels->solve(dual->system, system_kernels_stride(dual->count), dual->count, dual->positive, dual->w);
 }
 
-bool row_dual_solve(struct row_dual *dual, const struct confidence_row *row, const float *v, float *t)
+/* dual->w; false where rounding left too little of a pivot. */
+static bool find_weights(struct row_dual *dual, const struct confidence_row *row, const float *v)
 {
     dual->positive = gather_sign(dual, row, v, 1, 0);
     dual->count = gather_sign(dual, row, v, -1, dual->positive);
     gather_zero(dual, row, v);
-    memcpy(t, dual->zero, dual->factors * sizeof *t);
     if (dual->count == 0)
         return true;
     for (size_t i = 0; dual->has_zero && i < dual->count; i++)
@@ -170,7 +170,34 @@ bool row_dual_solve(struct row_dual *dual, const struct confidence_row *row, con
     if (!factor_system(dual))
         return false;
     solve_system(dual);
+    return true;
+}
+
+bool row_dual_solve(struct row_dual *dual, const struct confidence_row *row, const float *v, float *t)
+{
+    if (!find_weights(dual, row, v))
+        return false;
+    memcpy(t, dual->zero, dual->factors * sizeof *t);
     dual->kernels->combine(t, dual->rows, dual->w, dual->count, dual->factors);
+    return true;
+}
+
+bool row_dual_weigh(struct row_dual *dual, const struct confidence_row *row, const float *v, float *weights)
+{
+    size_t positive = 0;
+    size_t negative;
+
+    if (!find_weights(dual, row, v))
+        return false;
+    negative = dual->positive;
+    for (size_t j = 0; j < row->count; j++) { /* the order of gather_sign */
+        if (row->d[j] > 0)
+            weights[j] = dual->w[positive++];
+        else if (row->d[j] < 0)
+            weights[j] = dual->w[negative++];
+        else
+            weights[j] = row->b[j];
+    }
     return true;
 }
 

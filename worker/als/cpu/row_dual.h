@@ -22,6 +22,9 @@ void row_dual_destroy(struct row_dual *dual);
 /* t[f] from the rows of v (f wide). False where rounding left too little of a pivot; t is then undefined. */
 bool row_dual_solve(struct row_dual *dual, const struct confidence_row *row, const float *v, float *t) MUST_CHECK;
 
+/* The w_j of t, by the row's entries. False as above. */
+bool row_dual_weigh(struct row_dual *dual, const struct confidence_row *row, const float *v, float *weights) MUST_CHECK;
+
 /* The entries of d > 0 alone, fewer than `most_entries` or as many; false as above. */
 bool row_dual_factor(struct row_dual *dual, const float *const *rows, const float *d, size_t count) MUST_CHECK;
 

@@ -1,4 +1,3 @@
-#include <cblas.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -8,28 +7,25 @@
 #include "common/base/mem.h"
 #include "worker/als/cpu/blocks.h"
 #include "worker/als/cpu/confidence.h"
-#include "worker/als/cpu/lapack.h"
 #include "worker/als/cpu/row_dense.h"
 #include "worker/als/cpu/row_dual.h"
 #include "worker/als/cpu/row_heavy.h"
 #include "worker/als/cpu/row_refined.h"
+#include "worker/als/cpu/shared_factor.h"
 #include "worker/als/cpu/sweep.h"
+#include "worker/als/cpu/weighted_rows.h"
 
 /*
  * A0 = fixed' fixed + lambda I = L L' is shared by all rows. V = fixed L^-T once; then each row gives its t in the
  * dual form, or where it has many entries by conjugate gradients, and a panel of rows together X = T L^-1. The few rows
- * that rounding keeps from both are solved dense: in floats and refined, or where that fails in doubles.
- *
- * L^-1 is a lower triangle: the products with it leave out the zeros, a stripe of columns at a time.
+ * that rounding keeps from both are solved dense: in floats and refined, or where that fails in doubles. A side of many
+ * more rows than the other has its X, and its next V, by the weights of its rows (weighted_rows.h).
  *
  * Where each row has a lambda of its own: fixed' fixed = Q S Q', M = Q' takes the place of L^-1, so V = fixed Q, and a
  * row takes its v_j with column k scaled by (S_k + lambda_i)^-1/2, as it does its t; with more entries than factors it
  * is solved dense.
  */
-enum { BLOCK_ROWS = 32, PANEL_ROWS = 256, STRIPE = 160 };
-
-/* A pivot this far below the largest is rounding, not information (doubles; sums of up to 1e6 products). */
-static const double LEAST_PIVOT = 1e-13;
+enum { BLOCK_ROWS = 32, PANEL_ROWS = 256 };
 
 struct worker {
     struct row_dual *dual;
@@ -38,6 +34,7 @@ struct worker {
     struct row_dense *dense;
     struct confidence_row row;
     float *panel;                 /* PANEL_ROWS x f */
+    float *product;               /* PANEL_ROWS x f; only where rows are weighted */
     struct confidence_row scaled; /* of rows with a lambda of their own: the same row, its columns 0, 1, … */
     int32_t *places;              /* 0, 1, … */
     float *gather;                /* entries x f: the scaled v_j */
@@ -48,17 +45,15 @@ struct exact {
     struct pool *pool;
     size_t factors;
     const struct als_params *params;
-    bool is_scaled; /* each row has a lambda of its own */
     float alpha;
     struct blocks blocks[2]; /* by side */
-    double *base;            /* f x f: A0, without the lambdas that are the rows' own */
-    double *factor;          /* f x f: L, then L^-1; or Q' */
-    float *inverse;          /* f x f, M: L^-1, the upper triangle 0; or Q' */
-    double *spectrum;        /* f: S; with `work` only where is_scaled */
-    double *work;
-    int *int_work;
+    struct shared_factor shared;
     float *v;        /* rows of the longer side x f */
     bool *is_solved; /* rows of the longer side: `solved` holds x, else t */
+    bool is_weighted;
+    enum als_side weighted_side;
+    bool is_current; /* the side's factors are W Z */
+    struct weighted_rows weighted;
     size_t workers;
     struct worker *worker;
     const struct sweep_input *input;
@@ -89,31 +84,36 @@ static void exact_destroy(void *state)
         free(exact->worker[i].row.d);
         free(exact->worker[i].row.b);
         free(exact->worker[i].panel);
+        free(exact->worker[i].product);
         free(exact->worker[i].places);
         free(exact->worker[i].gather);
         free(exact->worker[i].scale);
     }
     blocks_fini(&exact->blocks[ALS_SIDE_USERS]);
     blocks_fini(&exact->blocks[ALS_SIDE_ITEMS]);
+    shared_factor_fini(&exact->shared);
+    weighted_rows_fini(&exact->weighted);
     free(exact->worker);
-    free(exact->base);
-    free(exact->factor);
-    free(exact->inverse);
-    free(exact->spectrum);
-    free(exact->work);
-    free(exact->int_work);
     free(exact->v);
     free(exact->is_solved);
     free(exact);
 }
 
-static double worker_bytes(const struct als_shape *shape, size_t factors, bool is_scaled)
+/* Whether the longer side's rows are to be weighted: not where their own lambdas give each another Z. */
+static bool wants_weights(size_t rows, size_t cols, size_t nonzeros, const struct als_params *params)
+{
+    return params->regularization_scaling == ALS_SCALING_NONE &&
+           weighted_rows_pay(rows > cols ? rows : cols, rows > cols ? cols : rows, nonzeros, (size_t)params->factors);
+}
+
+static double worker_bytes(const struct als_shape *shape, size_t factors, bool is_scaled, bool is_weighted)
 {
     size_t most_dual = shape->longest_row < factors ? shape->longest_row : factors - 1;
     double f = (double)factors;
+    double panels = is_weighted ? 2 : 1;
     double bytes = row_dual_bytes(most_dual, factors) + row_heavy_bytes(shape->longest_row, factors) +
                    row_refined_bytes(factors) + row_dense_bytes(factors) +
-                   (2 * (double)shape->longest_row + PANEL_ROWS * f) * (double)sizeof(float);
+                   (2 * (double)shape->longest_row + panels * PANEL_ROWS * f) * (double)sizeof(float);
 
     if (is_scaled)
         bytes += ((double)most_dual * (f + 1) + f) * (double)sizeof(float);
@@ -124,16 +124,16 @@ static double exact_bytes(const struct als_shape *shape, const struct als_params
 {
     size_t factors = (size_t)params->factors;
     bool is_scaled = params->regularization_scaling != ALS_SCALING_NONE;
-    double f = (double)factors;
-    double longer = (double)(shape->users > shape->items ? shape->users : shape->items);
-    double bytes = f * f * (2 * (double)sizeof(double) + (double)sizeof(float)) +
-                   longer * (f * (double)sizeof(float) + (double)sizeof(bool)) +
+    bool is_weighted = wants_weights(shape->users, shape->items, shape->nonzeros, params);
+    size_t longer = shape->users > shape->items ? shape->users : shape->items;
+    size_t shorter = shape->users > shape->items ? shape->items : shape->users;
+    double bytes = shared_factor_bytes(params) +
+                   (double)longer * ((double)factors * (double)sizeof(float) + (double)sizeof(bool)) +
                    blocks_bytes(shape->users, BLOCK_ROWS) + blocks_bytes(shape->items, BLOCK_ROWS);
 
-    if (is_scaled)
-        bytes += (f + (double)lapack_eigenvectors_doubles(factors)) * (double)sizeof(double) +
-                 (double)lapack_eigenvectors_ints(factors) * (double)sizeof(int);
-    return bytes + (double)threads * worker_bytes(shape, factors, is_scaled);
+    if (is_weighted)
+        bytes += weighted_rows_bytes(longer, shorter, shape->nonzeros, factors);
+    return bytes + (double)threads * worker_bytes(shape, factors, is_scaled, is_weighted);
 }
 
 static enum err_code create_scaling(struct worker *worker, size_t most_entries, size_t factors, struct err *err)
@@ -148,10 +148,10 @@ static enum err_code create_scaling(struct worker *worker, size_t most_entries, 
     return ERR_OK;
 }
 
-static enum err_code create_worker(struct worker *worker, size_t longest, size_t factors, bool is_scaled,
-                                   struct err *err)
+static enum err_code create_worker(struct worker *worker, size_t longest, const struct exact *exact, struct err *err)
 {
     enum err_code rc;
+    size_t factors = exact->factors;
     size_t most_dual = longest < factors ? longest : factors - 1;
 
     rc = row_dual_create(&worker->dual, most_dual, factors, err);
@@ -169,21 +169,24 @@ static enum err_code create_worker(struct worker *worker, size_t longest, size_t
     worker->row.d = mem_aligned(longest, sizeof(float));
     worker->row.b = mem_aligned(longest, sizeof(float));
     worker->panel = mem_aligned(PANEL_ROWS * factors, sizeof(float));
-    if (worker->row.d == NULL || worker->row.b == NULL || worker->panel == NULL)
+    if (exact->is_weighted)
+        worker->product = mem_aligned(PANEL_ROWS * factors, sizeof(float));
+    if (worker->row.d == NULL || worker->row.b == NULL || worker->panel == NULL ||
+        (exact->is_weighted && worker->product == NULL))
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for a row of %zu entries x %zu factors", longest, factors);
-    return is_scaled ? create_scaling(worker, most_dual, factors, err) : ERR_OK;
+    return exact->shared.is_scaled ? create_scaling(worker, most_dual, factors, err) : ERR_OK;
 }
 
-static enum err_code create_spectrum(struct exact *exact, struct err *err)
+static enum err_code create_weights(struct exact *exact, const struct als_problem *problem, struct err *err)
 {
-    size_t f = exact->factors;
+    const struct csr *by_user = problem->by_user;
 
-    exact->spectrum = mem_aligned(f, sizeof *exact->spectrum);
-    exact->work = mem_aligned(lapack_eigenvectors_doubles(f), sizeof *exact->work);
-    exact->int_work = mem_aligned(lapack_eigenvectors_ints(f), sizeof *exact->int_work);
-    if (exact->spectrum == NULL || exact->work == NULL || exact->int_work == NULL)
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu eigenvectors", f);
-    return ERR_OK;
+    exact->is_weighted = wants_weights(by_user->rows, by_user->cols, csr_nonzeros(by_user), problem->params);
+    exact->weighted_side = by_user->rows > by_user->cols ? ALS_SIDE_USERS : ALS_SIDE_ITEMS;
+    if (!exact->is_weighted)
+        return ERR_OK;
+    return weighted_rows_init(&exact->weighted, exact->weighted_side == ALS_SIDE_USERS ? by_user : problem->by_item,
+                              exact->factors, err);
 }
 
 static enum err_code create_shared(struct exact *exact, const struct als_problem *problem, struct err *err)
@@ -192,14 +195,15 @@ static enum err_code create_shared(struct exact *exact, const struct als_problem
     size_t f = exact->factors;
     size_t longer = problem->by_user->rows > problem->by_item->rows ? problem->by_user->rows : problem->by_item->rows;
 
-    exact->base = mem_aligned(f * f, sizeof(double));
-    exact->factor = mem_aligned(f * f, sizeof(double));
-    exact->inverse = mem_aligned(f * f, sizeof(float));
+    rc = shared_factor_init(&exact->shared, problem->params, err);
+    if (rc == ERR_OK)
+        rc = create_weights(exact, problem, err);
+    if (rc != ERR_OK)
+        return rc;
     exact->v = mem_aligned(longer * f, sizeof(float)); /* no overflow: the factors are as large */
     exact->is_solved = mem_zeroed(longer, sizeof *exact->is_solved);
     exact->worker = mem_zeroed(exact->workers, sizeof *exact->worker);
-    if (exact->base == NULL || exact->factor == NULL || exact->inverse == NULL || exact->v == NULL ||
-        exact->is_solved == NULL || exact->worker == NULL)
+    if (exact->v == NULL || exact->is_solved == NULL || exact->worker == NULL)
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu rows x %zu factors", longer, f);
     rc = blocks_init(&exact->blocks[ALS_SIDE_USERS], problem->by_user, BLOCK_ROWS, row_cost, f, err);
     if (rc != ERR_OK)
@@ -219,69 +223,16 @@ static enum err_code exact_create(void **state, const struct sweep_setup *setup,
     exact->pool = setup->pool;
     exact->factors = (size_t)setup->problem->params->factors;
     exact->params = setup->problem->params;
-    exact->is_scaled = exact->params->regularization_scaling != ALS_SCALING_NONE;
     exact->alpha = (float)setup->problem->params->alpha;
     exact->workers = pool_threads(setup->pool);
     rc = create_shared(exact, setup->problem, err);
-    if (rc == ERR_OK && exact->is_scaled)
-        rc = create_spectrum(exact, err);
     for (size_t i = 0; rc == ERR_OK && i < exact->workers; i++)
-        rc = create_worker(&exact->worker[i], longest, exact->factors, exact->is_scaled, err);
+        rc = create_worker(&exact->worker[i], longest, exact, err);
     if (rc != ERR_OK) {
         exact_destroy(exact);
         return rc;
     }
     *state = exact;
-    return ERR_OK;
-}
-
-static enum err_code report_indefinite(const struct exact *exact, struct err *err)
-{
-    return ERR_SET(err, ERR_NUMERIC,
-                   "the shared %zu x %zu system is not positive definite at regularization %g: raise it, or use fewer "
-                   "factors",
-                   exact->factors, exact->factors, exact->params->regularization);
-}
-
-/* exact->factor = L^-1; false where A0 is not positive definite. */
-static bool invert_base(struct exact *exact)
-{
-    size_t f = exact->factors;
-    double *l = exact->factor;
-    double largest = 0;
-    bool definite;
-
-    for (size_t i = 0; i < f; i++)
-        largest = l[i * f + i] > largest ? l[i * f + i] : largest;
-    definite = lapack_cholesky_double(l, f, f);
-    for (size_t i = 0; definite && i < f; i++)
-        definite = l[i * f + i] * l[i * f + i] > largest * LEAST_PIVOT;
-    return definite && lapack_invert_lower(l, f);
-}
-
-/* exact->factor = Q', exact->spectrum = S; false where a row's S + lambda_i I may not be positive definite. */
-static bool decompose_base(struct exact *exact)
-{
-    size_t f = exact->factors;
-    double least = sweep_row_ridge(exact->params, 0, exact->input->values->cols);
-
-    return lapack_eigenvectors(exact->factor, exact->spectrum, f, exact->work, exact->int_work) &&
-           exact->spectrum[0] + least > exact->spectrum[f - 1] * LEAST_PIVOT;
-}
-
-/* exact->inverse = M */
-static enum err_code factor_shared(struct exact *exact, struct err *err)
-{
-    size_t f = exact->factors;
-
-    sweep_regularize(exact->base, exact->input->gram, f, sweep_shared_regularization(exact->params));
-    memcpy(exact->factor, exact->base, f * f * sizeof *exact->factor);
-    if (!(exact->is_scaled ? decompose_base(exact) : invert_base(exact)))
-        return report_indefinite(exact, err);
-    for (size_t i = 0; i < f; i++) {
-        for (size_t j = 0; j < f; j++)
-            exact->inverse[i * f + j] = exact->is_scaled || j <= i ? (float)exact->factor[i * f + j] : 0;
-    }
     return ERR_OK;
 }
 
@@ -292,30 +243,18 @@ static size_t panel_rows(size_t rows, size_t panel)
     return left < PANEL_ROWS ? left : PANEL_ROWS;
 }
 
-static size_t stripe_width(size_t factors, size_t first)
-{
-    return factors - first < STRIPE ? factors - first : STRIPE;
-}
-
-/* A panel of V = fixed M': column k takes the columns of fixed up to k, where M is a triangle. */
+/* A panel of V = fixed M'. */
 static void make_v(void *context, size_t thread, size_t task)
 {
     struct exact *exact = context;
-    size_t f = exact->factors;
-    int rows = (int)panel_rows(exact->input->values->cols, task);
-    size_t offset = task * PANEL_ROWS * f;
+    size_t offset = task * PANEL_ROWS * exact->factors;
 
     (void)thread;
-    for (size_t k = 0; k < f; k += STRIPE) {
-        int width = (int)stripe_width(f, k);
-        int depth = exact->is_scaled ? (int)f : (int)k + width;
-
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, width, depth, 1, exact->input->fixed + offset,
-                    (int)f, exact->inverse + k * f, (int)f, 0, exact->v + offset + k, (int)f);
-    }
+    shared_factor_multiply_transposed(&exact->shared, panel_rows(exact->input->values->cols, task),
+                                      exact->input->fixed + offset, exact->v + offset);
 }
 
-/* A panel of X = T M, in place: column k takes the columns from k on of T, where M is a triangle. */
+/* A panel of X = T M, in place. */
 static void make_x(void *context, size_t thread, size_t task)
 {
     struct exact *exact = context;
@@ -326,24 +265,85 @@ static void make_x(void *context, size_t thread, size_t task)
     float *panel = exact->worker[thread].panel;
 
     memcpy(panel, solved, rows * f * sizeof *panel);
-    for (size_t k = 0; k < f; k += STRIPE) {
-        size_t from = exact->is_scaled ? 0 : k;
-
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)stripe_width(f, k), (int)(f - from), 1,
-                    panel + from, (int)f, exact->inverse + from * f + k, (int)f, 0, solved + k, (int)f);
-    }
+    shared_factor_multiply(&exact->shared, rows, panel, solved);
     for (size_t i = 0; i < rows; i++) {
         if (is_solved[i])
             memcpy(solved + i * f, panel + i * f, f * sizeof *panel);
     }
 }
 
+/* A panel of Z = V M, of the rows that the weighted side's are sums of. */
+static void make_z(void *context, size_t thread, size_t task)
+{
+    struct exact *exact = context;
+    size_t offset = task * PANEL_ROWS * exact->factors;
+
+    (void)thread;
+    shared_factor_multiply(&exact->shared, panel_rows(exact->weighted.values->cols, task), exact->v + offset,
+                           exact->weighted.z + offset);
+}
+
+/* A panel of Z becomes Z M', by the M of the next half-sweep. */
+static void turn_z(void *context, size_t thread, size_t task)
+{
+    struct exact *exact = context;
+    size_t rows = panel_rows(exact->weighted.values->cols, task);
+    float *z = exact->weighted.z + task * PANEL_ROWS * exact->factors;
+    float *panel = exact->worker[thread].panel;
+
+    memcpy(panel, z, rows * exact->factors * sizeof *panel);
+    shared_factor_multiply_transposed(&exact->shared, rows, panel, z);
+}
+
+typedef void (*product_fn)(const struct shared_factor *shared, size_t rows, const float *in, float *out);
+
+/* A panel of the weighted side in `to`: W Z, and the product of the rows of `from` without weights that are not kept.
+ */
+static void sum_panel(struct exact *exact, struct worker *worker, size_t task, product_fn product, const float *from,
+                      const bool *is_kept, float *to)
+{
+    size_t f = exact->factors;
+    size_t first = task * PANEL_ROWS;
+    size_t end = first + panel_rows(exact->weighted.values->rows, task);
+    size_t rest[PANEL_ROWS];
+    size_t count = 0;
+
+    for (size_t row = first; row < end; row++) {
+        if (exact->weighted.has_weights[row]) {
+            weighted_rows_sum(&exact->weighted, row, to + row * f);
+        } else if (is_kept == NULL || !is_kept[row]) {
+            memcpy(worker->panel + count * f, from + row * f, f * sizeof *to);
+            rest[count++] = row;
+        }
+    }
+    if (count > 0)
+        product(&exact->shared, count, worker->panel, worker->product);
+    for (size_t i = 0; i < count; i++)
+        memcpy(to + rest[i] * f, worker->product + i * f, f * sizeof *to);
+}
+
+static void sum_x(void *context, size_t thread, size_t task)
+{
+    struct exact *exact = context;
+
+    sum_panel(exact, &exact->worker[thread], task, shared_factor_multiply, exact->input->solved, exact->is_solved,
+              exact->input->solved);
+}
+
+static void sum_v(void *context, size_t thread, size_t task)
+{
+    struct exact *exact = context;
+
+    sum_panel(exact, &exact->worker[thread], task, shared_factor_multiply_transposed, exact->input->fixed, NULL,
+              exact->v);
+}
+
 static bool solve_dense(struct exact *exact, struct worker *worker, float *x)
 {
     const struct sweep_input *input = exact->input;
 
-    return row_refined_solve(worker->refined, &worker->row, input->fixed, exact->base, x) ||
-           row_dense_solve(worker->dense, &worker->row, input->fixed, exact->base, x);
+    return row_refined_solve(worker->refined, &worker->row, input->fixed, exact->shared.base, x) ||
+           row_dense_solve(worker->dense, &worker->row, input->fixed, exact->shared.base, x);
 }
 
 /* The row's v_j, scaled by its own lambda. */
@@ -352,7 +352,7 @@ static void scale_row(struct exact *exact, struct worker *worker)
     size_t f = exact->factors;
 
     for (size_t k = 0; k < f; k++)
-        worker->scale[k] = (float)(1 / sqrt(exact->spectrum[k] + worker->row.ridge));
+        worker->scale[k] = (float)(1 / sqrt(exact->shared.spectrum[k] + worker->row.ridge));
     worker->scaled = worker->row;
     worker->scaled.columns = worker->places;
     for (size_t j = 0; j < worker->row.count; j++) {
@@ -383,6 +383,18 @@ static bool solve_scaled(struct exact *exact, struct worker *worker, float *t)
     return true;
 }
 
+/* Into the row's weights, where it is to have them. */
+static bool weigh_row(struct exact *exact, struct worker *worker, size_t row)
+{
+    struct weighted_rows *weighted = &exact->weighted;
+
+    if (!exact->is_weighted || exact->input->side != exact->weighted_side)
+        return false;
+    weighted->has_weights[row] = worker->row.count < exact->factors && worker->row.count < ROW_HEAVY_LEAST &&
+                                 row_dual_weigh(worker->dual, &worker->row, exact->v, weighted_rows_of(weighted, row));
+    return weighted->has_weights[row];
+}
+
 static void solve_row(struct exact *exact, struct worker *worker, size_t row)
 {
     float *solved = exact->input->solved + row * exact->factors;
@@ -391,8 +403,9 @@ static void solve_row(struct exact *exact, struct worker *worker, size_t row)
     confidence_fill(&worker->row, exact->input->values, row, exact->alpha);
     worker->row.ridge = sweep_row_ridge(exact->params, count, exact->input->values->cols);
     exact->is_solved[row] = false;
-    if (exact->is_scaled ? solve_scaled(exact, worker, solved)
-                         : solve_in_v(worker, &worker->row, exact->v, exact->factors, solved))
+    if (weigh_row(exact, worker, row) ||
+        (exact->shared.is_scaled ? solve_scaled(exact, worker, solved)
+                                 : solve_in_v(worker, &worker->row, exact->v, exact->factors, solved)))
         return;
     exact->is_solved[row] = true;
     if (!solve_dense(exact, worker, solved))
@@ -408,6 +421,37 @@ static void solve_block(void *context, size_t thread, size_t task)
         solve_row(exact, &exact->worker[thread], row);
 }
 
+static void run_panels(struct exact *exact, pool_task_fn run, size_t rows)
+{
+    pool_run(exact->pool, run, exact, NULL, (rows + PANEL_ROWS - 1) / PANEL_ROWS);
+}
+
+static void prepare_v(struct exact *exact)
+{
+    size_t rows = exact->input->values->cols;
+
+    if (!exact->is_current || exact->input->side == exact->weighted_side) {
+        run_panels(exact, make_v, rows);
+        return;
+    }
+    run_panels(exact, turn_z, exact->weighted.values->cols);
+    run_panels(exact, sum_v, rows);
+    exact->is_current = false;
+}
+
+static void finish_x(struct exact *exact)
+{
+    size_t rows = exact->input->values->rows;
+
+    if (!exact->is_weighted || exact->input->side != exact->weighted_side) {
+        run_panels(exact, make_x, rows);
+        return;
+    }
+    run_panels(exact, make_z, exact->weighted.values->cols);
+    run_panels(exact, sum_x, rows);
+    exact->is_current = true;
+}
+
 static enum err_code exact_run(void *state, const struct sweep_input *input, struct err *err)
 {
     enum err_code rc;
@@ -417,15 +461,15 @@ static enum err_code exact_run(void *state, const struct sweep_input *input, str
 
     exact->input = input;
     atomic_store(&exact->failed_row, SIZE_MAX);
-    rc = factor_shared(exact, err);
+    rc = shared_factor_compute(&exact->shared, input->gram, input->values->cols, err);
     if (rc != ERR_OK)
         return rc;
-    pool_run(exact->pool, make_v, exact, NULL, (input->values->cols + PANEL_ROWS - 1) / PANEL_ROWS);
+    prepare_v(exact);
     pool_run(exact->pool, solve_block, exact, blocks->order, blocks->count);
     failed = atomic_load(&exact->failed_row);
     if (failed != SIZE_MAX)
         return sweep_row_failed(input, failed, err);
-    pool_run(exact->pool, make_x, exact, NULL, (input->values->rows + PANEL_ROWS - 1) / PANEL_ROWS);
+    finish_x(exact);
     return ERR_OK;
 }
 

@@ -11,6 +11,8 @@
 
 enum { STRIP = 2 * LANES }; /* matrix columns that are summed at a time */
 
+_Static_assert(SYSTEM_KERNELS_PAD % STRIP == 0 && SYSTEM_KERNELS_PAD % BLOCK == 0, "sums read whole blocks");
+
 /* What sums add to the first `rows` of BLOCK rows of out, with the sign +1 or -1. */
 TARGET static inline __attribute__((always_inline)) void add_sums(float *out, size_t stride, size_t rows, float sign,
                                                                   vec (*sums)[2])

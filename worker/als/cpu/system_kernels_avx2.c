@@ -13,7 +13,7 @@
 
 typedef __m256 vec;
 
-enum { LANES = 8, BLOCK = 6 }; /* 12 sums and what they take, of 16 registers */
+enum { LANES = 8, BLOCK = 4 }; /* 8 sums and what they take, of 16 registers */
 
 TARGET static inline float sum_lanes(__m256 value)
 {
