@@ -282,7 +282,8 @@ static void a_report_is_summed_up(void **state)
         parse("{\"type\":\"homepage_and_similar_products\",\"seconds\":2.5,\"stages\":[{\"name\":\"fetch\","
               "\"seconds\":0.5,\"rows_in\":1000,\"rows_out\":900,\"dropped\":{\"duplicate\":100,\"no_user\":0}},"
               "{\"name\":\"als\",\"seconds\":1.5,\"rows_in\":900,\"rows_out\":90,\"dropped\":{}}],\"loss\":[0.5,0.25],"
-              "\"matrix\":{\"users\":40},\"warehouse\":{\"weights\":1234},\"published\":true,\"published_counts\":{\"homepage_keys\":41},"
+              "\"matrix\":{\"users\":40},\"warehouse\":{\"weights\":1234},\"published\":true,\"published_counts\":{"
+              "\"homepage_keys\":41},"
               "\"warnings\":[\"mind this\"]}");
     struct str text = {0};
 
