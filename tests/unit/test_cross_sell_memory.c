@@ -1,6 +1,5 @@
 /*
- * A cross-sell when memory runs out: the n-th allocation fails, for n = 1, 2, … until the run succeeds. Linked with
- * --wrap for the allocating functions; what leaks is found by the sanitizers' builds.
+ * A cross-sell when memory runs out: the n-th allocation fails, for n = 1, 2, … until the run succeeds.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,59 +13,9 @@
 
 #include <unistd.h>
 
+#include "tests/support/failing_memory.h"
 #include "worker/pipeline/cross_sell_dump.h"
 #include "worker/pipeline/cross_sell_publish.h"
-
-/* NOLINTBEGIN(bugprone-reserved-identifier): the linker makes these names */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-char *__real_strdup(const char *text);
-
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-char *__wrap_strdup(const char *text);
-/* NOLINTEND(bugprone-reserved-identifier) */
-
-/* 0: none fails; n: the n-th from now */
-static size_t fails_in;
-static bool has_failed;
-
-static bool fails(void)
-{
-    if (fails_in == 0 || --fails_in > 0)
-        return false;
-    has_failed = true;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : __real_realloc(memory, size);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t size)
-{
-    return fails() ? NULL : __real_aligned_alloc(alignment, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
 
 enum { USERS = 40, NOON = 1700000000 };
 
@@ -190,15 +139,14 @@ static void each_lack_of_memory_is_an_error_that_says_so(void **state)
         struct err err = {0};
 
         assert_true(n < 1000);
-        has_failed = false;
-        fails_in = n;
+        failing_memory_set(n);
         rc = run(*state, &keys, &err);
-        fails_in = 0;
-        assert_int_equal(rc, has_failed ? ERR_NO_MEMORY : ERR_OK);
+        failing_memory_set(0);
+        assert_int_equal(rc, failing_memory_has_failed() ? ERR_NO_MEMORY : ERR_OK);
         if (rc != ERR_OK && strstr(err.message, "memory") == NULL)
             fail_msg("allocation %zu: %s", n, err.message);
         assert_int_equal(keys, rc == ERR_OK ? 23 : 0);
-        failures += has_failed;
+        failures += failing_memory_has_failed();
     }
     print_message("%zu allocations failed one by one\n", failures);
     assert_true(failures > 30);

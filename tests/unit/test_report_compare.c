@@ -1,4 +1,4 @@
-/* Two reports side by side, as JSON and as the command line shows it. Linked with --wrap for lack of memory. */
+/* Two reports side by side, as JSON and as the command line shows it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,49 +10,7 @@
 
 #include "gateway/cli/cli_compare.h"
 #include "gateway/report_compare.h"
-
-/* NOLINTBEGIN(bugprone-reserved-identifier): the linker makes these names */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-char *__real_strdup(const char *text);
-
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-char *__wrap_strdup(const char *text);
-/* NOLINTEND(bugprone-reserved-identifier) */
-
-static size_t fails_in; /* 0: none fails; n: the n-th from now */
-static bool has_failed;
-
-static bool fails(void)
-{
-    if (fails_in == 0 || --fails_in > 0)
-        return false;
-    has_failed = true;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : __real_realloc(memory, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
+#include "tests/support/failing_memory.h"
 
 static const char first[] =
     "{\"id\":\"A\",\"type\":\"homepage_and_similar_products\",\"namespace\":\"toys\",\"seconds\":10.5,\"published\":"
@@ -219,18 +177,17 @@ static void a_lack_of_memory_makes_no_half_comparison(void **state)
     struct json *other = parse(second);
     struct json *whole = report_compare_make(one, other);
     char *expected = json_value_print(whole, false, 0);
+    size_t n = 0;
 
     (void)state;
-    has_failed = true;
-    for (size_t n = 1; has_failed; n++) {
+    do {
         struct json *made;
 
-        assert_true(n < 10000);
-        has_failed = false;
-        fails_in = n;
+        assert_true(++n < 10000);
+        failing_memory_set(n);
         made = report_compare_make(one, other);
-        fails_in = 0;
-        assert_true(made == NULL ? has_failed : !has_failed);
+        failing_memory_set(0);
+        assert_true(made == NULL ? failing_memory_has_failed() : !failing_memory_has_failed());
         if (made != NULL) {
             char *text = json_value_print(made, false, 0);
 
@@ -238,7 +195,7 @@ static void a_lack_of_memory_makes_no_half_comparison(void **state)
             free(text);
         }
         json_value_destroy(made);
-    }
+    } while (failing_memory_has_failed());
     free(expected);
     json_value_destroy(whole);
     json_value_destroy(one);

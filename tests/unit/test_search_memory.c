@@ -13,60 +13,10 @@
 #include <cmocka.h>
 
 #include "fake_shop.h"
+#include "tests/support/failing_memory.h"
 #include "worker/pipeline/search_job.h"
 
 enum { NOW = 1767225600, DAY_S = 86400, USERS = 12, PRODUCTS = 12 };
-
-/* NOLINTBEGIN(bugprone-reserved-identifier): the linker makes these names */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-char *__real_strdup(const char *text);
-
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-char *__wrap_strdup(const char *text);
-/* NOLINTEND(bugprone-reserved-identifier) */
-
-/* 0: none fails; n: the n-th from now */
-static size_t fails_in;
-static bool has_failed;
-
-static bool fails(void)
-{
-    if (fails_in == 0 || --fails_in > 0)
-        return false;
-    has_failed = true;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : __real_realloc(memory, size);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t size)
-{
-    return fails() ? NULL : __real_aligned_alloc(alignment, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
 
 static struct search_params params_of(enum search_validation validation)
 {
@@ -129,16 +79,16 @@ static void run_until_it_succeeds(struct fake_shop *shop, enum search_validation
         struct err err = {0};
         enum err_code rc;
 
-        has_failed = false;
-        fails_in = ++n;
+        failing_memory_set(++n);
         rc = search_job_run(&report, &params, &inputs, &err);
-        fails_in = 0;
+        failing_memory_set(0);
         json_value_destroy(report);
-        if (rc != ERR_OK && (rc != ERR_NO_MEMORY || !has_failed || strstr(err.message, "memory") == NULL))
+        if (rc != ERR_OK &&
+            (rc != ERR_NO_MEMORY || !failing_memory_has_failed() || strstr(err.message, "memory") == NULL))
             fail_msg("allocation %zu: %s", n, err.message);
         errors += rc != ERR_OK;
         assert_true(n < 100000);
-    } while (has_failed);
+    } while (failing_memory_has_failed());
     print_message("%zu allocations failed one by one, %zu of them ended the run\n", n - 1, errors);
     assert_true(errors > 30);
 }

@@ -1,6 +1,5 @@
 /*
- * The job between a shop in memory and a warehouse that keeps what it is given; and when memory runs out: linked with
- * --wrap for the allocating functions.
+ * The job between a shop in memory and a warehouse that keeps what it is given; and when memory runs out.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,58 +11,9 @@
 
 #include <cmocka.h>
 
+#include "tests/support/failing_memory.h"
 #include "tests/unit/fake_shop.h"
 #include "worker/pipeline/warehouse_job.h"
-
-/* NOLINTBEGIN(bugprone-reserved-identifier): the linker makes these names */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-char *__real_strdup(const char *text);
-
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-char *__wrap_strdup(const char *text);
-/* NOLINTEND(bugprone-reserved-identifier) */
-
-static size_t fails_in; /* 0: none fails; n: the n-th from now */
-static bool has_failed;
-
-static bool fails(void)
-{
-    if (fails_in == 0 || --fails_in > 0)
-        return false;
-    has_failed = true;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : __real_realloc(memory, size);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t size)
-{
-    return fails() ? NULL : __real_aligned_alloc(alignment, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
 
 enum { NOW = 1767225600, USERS = 50, VISITS = 25, MOST_ROWS = 4096, MOST_WEIGHTS = 200000 };
 
@@ -338,28 +288,36 @@ static void a_swap_that_is_refused_has_loaded_nothing(void **state)
     assert_null(json_value_get(fixture->report, "warehouse"));
 }
 
+static void empty(struct kept *kept)
+{
+    kept->interaction_count = 0;
+    kept->weight_count = 0;
+    kept->products = 0;
+    kept->largest = 0;
+    memset(kept->calls, 0, sizeof kept->calls);
+}
+
 static void each_lack_of_memory_swaps_nothing(void **state)
 {
     struct fixture *fixture = *state;
-    enum err_code rc = ERR_NO_MEMORY;
     size_t failures = 0;
+    size_t n = 0;
     struct err err;
+    enum err_code rc;
 
-    has_failed = true;
-    for (size_t n = 1; has_failed; n++) {
-        assert_true(n < 20000);
-        memset(&fixture->kept, 0, sizeof fixture->kept);
-        has_failed = false;
-        fails_in = n;
+    do {
+        assert_true(++n < 20000);
+        empty(&fixture->kept);
+        failing_memory_set(n);
         rc = run(fixture, &err);
-        fails_in = 0;
-        assert_true(rc == ERR_OK || (rc == ERR_NO_MEMORY && has_failed));
+        failing_memory_set(0);
+        assert_true(rc == ERR_OK || (rc == ERR_NO_MEMORY && failing_memory_has_failed()));
         assert_string_equal(strchr(fixture->kept.calls, 's') != NULL ? "swapped" : "not",
                             rc == ERR_OK ? "swapped" : "not");
-        failures += has_failed;
+        failures += failing_memory_has_failed();
         json_value_destroy(fixture->report);
         fixture->report = NULL;
-    }
+    } while (failing_memory_has_failed());
     print_message("%zu allocations failed one by one\n", failures);
     assert_true(failures > 30);
 }
