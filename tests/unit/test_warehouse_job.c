@@ -300,11 +300,15 @@ static void empty(struct kept *kept)
 static void each_lack_of_memory_swaps_nothing(void **state)
 {
     struct fixture *fixture = *state;
+    size_t visits = fixture->shop.count;
     size_t failures = 0;
     size_t n = 0;
     struct err err;
     enum err_code rc;
 
+    fixture->shop.count = 3 * USERS; /* enough of each kind of row, many times over */
+    fixture->shop.products = 100;
+    fixture->params.weights.min_product_rows = 1;
     do {
         assert_true(++n < 20000);
         empty(&fixture->kept);
@@ -318,6 +322,7 @@ static void each_lack_of_memory_swaps_nothing(void **state)
         json_value_destroy(fixture->report);
         fixture->report = NULL;
     } while (failing_memory_has_failed());
+    fixture->shop.count = visits;
     print_message("%zu allocations failed one by one\n", failures);
     assert_true(failures > 30);
 }
