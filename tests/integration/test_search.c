@@ -337,6 +337,7 @@ static void a_cancel_keeps_what_ended_and_a_retry_goes_on(void **state)
 
 static void the_route_of_old_answers_with_the_best(void **state)
 {
+    static const char *const settings[] = {"ALS_FACTORS=8", "ALS_ITERATIONS=1", NULL}; /* little work */
     struct scene *scene = *state;
     struct json *answer;
     struct json *jobs;
@@ -344,7 +345,7 @@ static void the_route_of_old_answers_with_the_best(void **state)
     double best;
     double score;
 
-    worker_fixture_run(scene->worker, 0, NULL);
+    worker_fixture_run(scene->worker, 0, settings);
     answer = ask(scene, 200, "GET", "/test_hyperparameter_optimization", NULL);
     assert_string_equal(json_value_get_text(answer, "message"), "Hyperparameter optimization completed");
     jobs = ask(scene, 200, "GET", "/v1/jobs?type=hyperparameter_search", NULL);
@@ -352,7 +353,7 @@ static void the_route_of_old_answers_with_the_best(void **state)
     assert_true(json_value_get_double(answer, "best_score", &best) &&
                 json_value_get_double(result, "best_score", &score) && best == score);
     assert_true(int_of(json_value_get(answer, "best_params"), "factors") > 0);
-    /* the settings of this worker have 16 factors: 2 x 6 x 3 points, of which 30 are drawn */
+    /* 2 factors x 6 regularizations x 3 alphas, of which 30 are drawn */
     assert_int_equal(combinations(answer, "grid"), 36);
     assert_int_equal(combinations(answer, "ended"), 30);
     json_value_destroy(jobs);
