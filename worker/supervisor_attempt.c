@@ -297,36 +297,9 @@ static void on_exit_of_child(void *context, const struct supervisor_child_exit *
     conclude(attempt);
 }
 
-/* The job for the child's stdin: malloc'd; NULL when out of memory. */
-static char *print_job(const struct supervisor_attempt *attempt, const struct supervisor_begun *begun)
-{
-    const struct json *params = json_value_get(attempt->args, "params");
-    const struct json *counts = json_value_get(begun->last_published, "published_counts");
-    struct json *job = json_value_new_object();
-    struct json *known = json_value_new_object();
-    char *text = NULL;
-    bool made = job != NULL && known != NULL && json_value_set_text(job, "id", id_of(attempt)) &&
-                json_value_set_text(job, "type", job_type_name(attempt->lease_of.type)) &&
-                json_value_set_text(job, "namespace", attempt->lease_of.shop) &&
-                json_value_set_int(job, "fence", attempt->lease_of.fence) &&
-                json_value_set_int(job, "attempt", attempt->lease_of.attempt);
-
-    if (made && params != NULL)
-        made = json_value_set(job, "params", json_value_dup(params));
-    if (made && counts != NULL)
-        made = json_value_set(known, "published_counts", json_value_dup(counts));
-    made = json_value_set(job, "last_published", known) && made;
-    if (made && begun->earlier != NULL)
-        made = json_value_set(job, "earlier", json_value_dup(begun->earlier));
-    if (made)
-        text = json_value_print(job, false, 0);
-    json_value_destroy(job);
-    return text;
-}
-
 static void start_child(struct supervisor_attempt *attempt, const struct supervisor_begun *begun)
 {
-    char *job = print_job(attempt, begun);
+    char *job = supervisor_begin_print_job(begun, &attempt->lease_of, attempt->args);
     struct supervisor_child_config config = {.loop = attempt->config.loop,
                                              .env_file = attempt->config.env_file,
                                              .job = job,

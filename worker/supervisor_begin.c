@@ -179,6 +179,32 @@ void supervisor_begin_stop(struct supervisor_begin *begin)
         end(begin);
 }
 
+char *supervisor_begin_print_job(const struct supervisor_begun *begun, const struct job_queue_lease *lease,
+                                 const struct json *args)
+{
+    const struct json *params = json_value_get(args, "params");
+    const struct json *counts = json_value_get(begun->last_published, "published_counts");
+    struct json *job = json_value_new_object();
+    struct json *known = json_value_new_object();
+    char *text = NULL;
+    bool made = job != NULL && known != NULL && json_value_set_text(job, "id", lease->entry.job_id) &&
+                json_value_set_text(job, "type", job_type_name(lease->type)) &&
+                json_value_set_text(job, "namespace", lease->shop) && json_value_set_int(job, "fence", lease->fence) &&
+                json_value_set_int(job, "attempt", lease->attempt);
+
+    if (made && params != NULL)
+        made = json_value_set(job, "params", json_value_dup(params));
+    if (made && counts != NULL)
+        made = json_value_set(known, "published_counts", json_value_dup(counts));
+    made = json_value_set(job, "last_published", known) && made;
+    if (made && begun->earlier != NULL)
+        made = json_value_set(job, "earlier", json_value_dup(begun->earlier));
+    if (made)
+        text = json_value_print(job, false, 0);
+    json_value_destroy(job);
+    return text;
+}
+
 struct supervisor_note {
     struct supervisor_store_call call;
     struct job_queue_lease lease;

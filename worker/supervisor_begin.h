@@ -33,6 +33,10 @@ struct supervisor_begin *supervisor_begin_start(uv_loop_t *loop, struct supervis
 /* Asks no more: `fn` runs soon, with nothing known. */
 void supervisor_begin_stop(struct supervisor_begin *begin);
 
+/* The job for the child's stdin: malloc'd; NULL when out of memory. `args` are the queue's. */
+char *supervisor_begin_print_job(const struct supervisor_begun *begun, const struct job_queue_lease *lease,
+                                 const struct json *args);
+
 struct supervisor_note;
 
 /* `done` runs once, not from within this, and the note is gone then. NULL when out of memory. */
