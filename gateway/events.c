@@ -12,11 +12,12 @@ enum {
     SLOTS = 1024,
     BLOCK_MS = 5000,
     AGAIN_MS = 1000,
+    REST_MS = 1000,
     /* A queue keeps its newest 1,000 events or more, so a read that brings fewer has missed none. */
     READ_LIMIT = 1000
 };
 
-enum state { STATE_AWAY, STATE_POSITIONING, STATE_READING, STATE_CLOSED };
+enum state { STATE_AWAY, STATE_POSITIONING, STATE_READING, STATE_RESTING, STATE_CLOSED };
 
 struct position {
     struct events *events;
@@ -25,6 +26,7 @@ struct position {
 };
 
 struct events {
+    uv_loop_t *loop;
     struct events_config config;
     struct redis_async *redis;
     uv_timer_t again; /* after an error that left the connection */
@@ -36,6 +38,8 @@ struct events {
     bool complained; /* of the error that goes on */
     struct events_subscriber *slots[SLOTS];
     size_t count;
+    uint64_t left_ms;                    /* when the last of them left, by uv_now */
+    bool is_woken;                       /* from its rest: the positions are on their way */
     struct events_subscriber *next_told; /* of the slot that is being told */
     int open_handles;
 };
@@ -87,6 +91,8 @@ static struct events_subscriber **find_slot(struct events *events, const char *j
     return &events->slots[hash % SLOTS];
 }
 
+static void wake(struct events *events);
+
 void events_subscribe(struct events *events, struct events_subscriber *subscriber, const char *job_id, events_fn fn,
                       void *context)
 {
@@ -98,6 +104,8 @@ void events_subscribe(struct events *events, struct events_subscriber *subscribe
         subscriber->next->link = &subscriber->next;
     *slot = subscriber;
     events->count++;
+    if (events->state == STATE_RESTING)
+        wake(events);
 }
 
 void events_unsubscribe(struct events *events, struct events_subscriber *subscriber)
@@ -111,6 +119,7 @@ void events_unsubscribe(struct events *events, struct events_subscriber *subscri
         subscriber->next->link = subscriber->link;
     subscriber->link = NULL;
     events->count--;
+    events->left_ms = uv_now(events->loop);
 }
 
 uint64_t events_reconnects(const struct events *events)
@@ -133,9 +142,10 @@ static void tell_slot(struct events *events, struct events_subscriber *first, co
     }
 }
 
+/* `why` is logged where there is one. */
 static void tell_all_to_look(struct events *events, const char *why)
 {
-    if (events->count > 0)
+    if (events->count > 0 && why != NULL)
         log_info("events.gap", log_text("reason", why), log_int("subscribers", (int64_t)events->count));
     for (size_t i = 0; i < SLOTS; i++)
         tell_slot(events, events->slots[i], NULL);
@@ -167,6 +177,12 @@ static void on_event(void *context, size_t queue, const struct job_queue_event *
     tell_slot(events, *find_slot(events, event->job_id), event);
 }
 
+/* Nobody has listened for a while: each job that comes would be read in vain. */
+static bool may_rest(const struct events *events)
+{
+    return events->count == 0 && uv_now(events->loop) >= events->left_ms + (uint64_t)events->config.rest_ms;
+}
+
 static void on_read(void *context, const struct redis_reply *reply, const struct err *err)
 {
     struct events *events = context;
@@ -192,7 +208,10 @@ static void on_read(void *context, const struct redis_reply *reply, const struct
         return;
     }
     events->complained = false;
-    read_more(events);
+    if (may_rest(events))
+        events->state = STATE_RESTING;
+    else
+        read_more(events);
     if (most >= READ_LIMIT)
         tell_all_to_look(events, "trimmed");
 }
@@ -235,7 +254,8 @@ static void on_position(void *context, const struct redis_reply *reply, const st
         return;
     }
     read_more(events);
-    tell_all_to_look(events, "connected");
+    tell_all_to_look(events, events->is_woken ? NULL : "connected");
+    events->is_woken = false;
 }
 
 static void find_positions(struct events *events)
@@ -250,6 +270,15 @@ static void find_positions(struct events *events)
         redis_async_send(events->redis, &command, on_position, &events->positions[i]);
         redis_command_fini(&command);
     }
+}
+
+/* What came meanwhile is nobody's; who has subscribed now looks again when the positions are known. */
+static void wake(struct events *events)
+{
+    for (size_t i = 0; i < events->config.queue_count; i++)
+        events->positions[i].after[0] = '\0';
+    events->is_woken = true;
+    find_positions(events);
 }
 
 static void on_again(uv_timer_t *timer)
@@ -268,6 +297,7 @@ static void on_state(void *context, bool ready, const struct err *err)
         return;
     (void)uv_timer_stop(&events->again);
     events->state = STATE_AWAY;
+    events->is_woken = false;
     if (ready)
         find_positions(events);
     else
@@ -300,14 +330,17 @@ static void on_timer_closed(uv_handle_t *handle)
     free_when_closed(handle->data);
 }
 
-static enum err_code allocate(struct events **out, const struct events_config *config, struct err *err)
+static enum err_code allocate(struct events **out, uv_loop_t *loop, const struct events_config *config, struct err *err)
 {
     struct events *events = mem_zeroed(1, sizeof *events);
 
     *out = events;
     if (events != NULL) {
+        events->loop = loop;
+        events->left_ms = uv_now(loop);
         events->config = *config;
         events->config.block_ms = config->block_ms > 0 ? config->block_ms : BLOCK_MS;
+        events->config.rest_ms = config->rest_ms > 0 ? config->rest_ms : REST_MS;
         events->positions = mem_zeroed(config->queue_count, sizeof *events->positions);
         events->after = mem_zeroed(config->queue_count, sizeof *events->after);
     }
@@ -322,7 +355,7 @@ enum err_code events_create(struct events **out, uv_loop_t *loop, const struct e
 {
     struct redis_async_config redis = {.url = config->url, .on_state = on_state};
     struct events *events;
-    enum err_code rc = allocate(&events, config, err);
+    enum err_code rc = allocate(&events, loop, config, err);
 
     *out = NULL;
     if (rc != ERR_OK)

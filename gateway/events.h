@@ -2,9 +2,11 @@
  * What happens to jobs, as it happens: one blocking read of all queues' events on a Redis connection of its own, fanned
  * out in memory to who subscribed to a job. Each event comes once and in order, also over a lost connection. Where some
  * may have been missed (Redis was away or lost writes, the stream was trimmed) every subscriber is told to look for
- * itself. All on the loop's thread.
+ * itself. While nobody is subscribed nothing is read; the first who subscribes is told to look too, when reading goes on.
+ * All on the loop's thread.
  *
  *   AWAY ──connected──> POSITIONING ──each queue's newest id is known──> READING ──lost──> AWAY
+ *                            ^────first subscriber──── RESTING <──nobody──'
  */
 #ifndef GATEWAY_EVENTS_H
 #define GATEWAY_EVENTS_H
@@ -36,6 +38,7 @@ struct events_config {
     const char *const *queues; /* names, borrowed as long as the events live */
     size_t queue_count;
     int64_t block_ms; /* of one read; 0: 5000 */
+    int64_t rest_ms;  /* without a subscriber, until no more is read; 0: 1000 */
 };
 
 enum err_code events_create(struct events **out, uv_loop_t *loop, const struct events_config *config,
@@ -51,7 +54,7 @@ size_t events_count(const struct events *events);
 /* How often its connection was made anew. */
 uint64_t events_reconnects(const struct events *events);
 
-/* Whether events come at once now; else they come later, or a call to look does. */
+/* Whether events are read now; else they come later, or a call to look does. */
 bool events_are_followed(const struct events *events);
 
 /* When nobody is subscribed any more; the memory goes when all is closed. Idempotent, NULL is accepted. */

@@ -283,6 +283,39 @@ static void what_cannot_be_read_is_passed_over(void **state)
     leave(&listener);
 }
 
+/* Whether a connection of the server waits for events. */
+static bool is_read(const void *test)
+{
+    struct queue_fixture *queue = ((const struct test *)test)->queue;
+
+    return strstr(queue_fixture_ask(queue, "CLIENT", "LIST", "TYPE", "normal", NULL), " flags=b ") != NULL;
+}
+
+static void while_nobody_listens_nothing_is_read_and_who_comes_hears_from_then_on(void **state)
+{
+    struct test *test = *state;
+    struct listener first = {0};
+    struct listener second = {0};
+
+    turn_until(test, is_read, test, "the first read");
+    turn_until(test, are_not_followed, test, "the rest");
+    assert_false(is_read(test));
+    (void)tell(test, QUEUE_KEY("ev"), JOB_A); /* nobody's */
+    listen_to(test, &first, JOB_A);
+    turn_until(test, was_told_to_look, &first, "the call to look");
+    (void)tell(test, QUEUE_KEY("ev"), JOB_A);
+    turn_until(test, has_heard, &first, "an event");
+    assert_int_equal(first.count, 1);
+    leave(&first);
+    turn_until(test, are_not_followed, test, "the second rest");
+    listen_to(test, &second, JOB_B);
+    turn_until(test, was_told_to_look, &second, "the second call to look");
+    (void)tell(test, "q:{other}:ev", JOB_B);
+    turn_until(test, has_heard, &second, "an event of the other queue");
+    assert_int_equal(second.looks, 1);
+    leave(&second);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -294,6 +327,7 @@ int main(void)
         TEST(what_comes_while_the_connection_is_lost_is_told_once_and_all_look),
         TEST(ids_that_went_back_are_followed_from_there),
         TEST(what_cannot_be_read_is_passed_over),
+        TEST(while_nobody_listens_nothing_is_read_and_who_comes_hears_from_then_on),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
