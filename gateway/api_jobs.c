@@ -135,12 +135,12 @@ static void on_replayed(void *context, struct json *document, const struct err *
 }
 
 /* Neither stalled nor with a place in the queue: a look at that would cost another round trip. */
-static void answer_accepted(struct exchange *exchange, const struct json *document)
+static void answer_accepted(struct exchange *exchange, const struct submission_result *result)
 {
     struct str *body = &exchange->reply.body;
 
     str_reserve(body, ANSWER_BYTES);
-    job_document_print(body, document);
+    job_new_print_view(body, result->job, result->state);
     if (body->failed) {
         str_fini(body);
         exchange_answer_json(exchange, 202, NULL);
@@ -159,7 +159,7 @@ static void on_submitted(void *context, const struct submission_result *result)
     case SUBMISSION_ACCEPTED:
         job_answer_add_location(exchange, result->id);
         http_reply_add(&exchange->reply, "Retry-After", "%d", JOB_ANSWER_POLL_AGAIN_S);
-        answer_accepted(exchange, result->document);
+        answer_accepted(exchange, result);
         break;
     case SUBMISSION_REPLAYED:
         job_lookup_start(exchange->services, result->id, on_replayed, exchange);

@@ -32,7 +32,7 @@ static enum err_code write_inserts(struct store_batch *batch, struct err *err)
     size_t count = 0;
 
     for (struct store_work *work = batch->writing.first; work != NULL; work = work->next)
-        batch->documents[count++] = work->input;
+        batch->documents[count++] = store_work_document(work);
     rc = job_store_insert_many(batch->writing_to, batch->documents, count, batch->results, err);
     count = 0;
     for (struct store_work *work = batch->writing.first; rc == ERR_OK && work != NULL; work = work->next)
@@ -45,9 +45,13 @@ static enum err_code write_updates(struct store_batch *batch, struct err *err)
     enum err_code rc;
     size_t count = 0;
 
-    for (struct store_work *work = batch->writing.first; work != NULL; work = work->next)
-        batch->changes[count++] =
-            (struct job_store_change){.id = work->id, .fence = work->fence, .changes = work->input};
+    for (struct store_work *work = batch->writing.first; work != NULL; work = work->next) {
+        const struct json *changes = store_work_changes(work);
+
+        if (changes == NULL)
+            return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu updates", batch->writing.count);
+        batch->changes[count++] = (struct job_store_change){.id = work->id, .fence = work->fence, .changes = changes};
+    }
     rc = job_store_update_many(batch->writing_to, batch->changes, count, err);
     for (struct store_work *work = batch->writing.first; rc == ERR_OK && work != NULL; work = work->next)
         set_result(work, ERR_OK, NULL);

@@ -42,7 +42,7 @@ struct store_batch {
     /* what the pool's thread works with */
     struct job_store *writing_to;
     uint64_t took_ns;
-    const struct json *documents[STORE_BATCH_INSERTS];
+    struct job_store_text documents[STORE_BATCH_INSERTS];
     enum err_code results[STORE_BATCH_INSERTS];
     struct job_store_change changes[STORE_BATCH_UPDATES];
 };

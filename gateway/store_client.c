@@ -78,10 +78,6 @@ static void answer(struct store_client *client, struct store_work *work)
     if (is_failure(work->result.code))
         client->failures[work->operation]++;
     client->outstanding--;
-    if (work->operation == STORE_INSERT) {
-        work->result.document = work->input;
-        work->input = NULL;
-    }
     if (work->fn != NULL) {
         client->awaited--;
         work->fn(work->context, &work->result);
@@ -298,10 +294,10 @@ static void follow_up(struct store_client *client, struct store_work *work)
         log_err("store.follow_up_failed", &err);
 }
 
-enum err_code store_client_insert(struct store_client *client, struct json *document, store_client_fn fn, void *context,
-                                  struct err *err)
+enum err_code store_client_insert(struct store_client *client, const struct job_new *job, store_client_fn fn,
+                                  void *context, struct err *err)
 {
-    return ask(client, store_work_create(STORE_INSERT, NULL, document), fn, context, err);
+    return ask(client, store_work_create_insert(job), fn, context, err);
 }
 
 enum err_code store_client_get(struct store_client *client, const char *id, store_client_fn fn, void *context,
@@ -419,12 +415,16 @@ void store_client_update(struct store_client *client, const char *id, int64_t fe
     follow_up(client, create_update(id, fence, changes));
 }
 
-void store_client_note(struct store_client *client, const char *id, int64_t fence, struct json *changes)
+void store_client_note(struct store_client *client, const char *id, int64_t fence, enum job_state state,
+                       int64_t queued_ms)
 {
-    struct store_work *work = create_update(id, fence, changes);
+    struct store_work *work = create_update(id, fence, NULL);
 
-    if (work != NULL)
+    if (work != NULL) {
         work->is_note = true;
+        work->state = state;
+        work->queued_ms = queued_ms;
+    }
     follow_up(client, work);
 }
 

@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "common/base/err.h"
+#include "common/job/job_new.h"
 #include "common/job/job_store.h"
 #include "common/net/json_value.h"
 #include "gateway/store_work.h"
@@ -24,11 +25,10 @@ enum err_code store_client_create(struct store_client **out, uv_loop_t *loop, co
 
 /*
  * Each asks the store and answers by `fn`, once and not from within this call. When it refuses (too many calls are
- * outstanding, the store is known to be away) it returns why, and `fn` is not called. The document is taken, and comes
- * back with the answer.
+ * outstanding, the store is known to be away) it returns why, and `fn` is not called.
  */
-enum err_code store_client_insert(struct store_client *client, struct json *document, store_client_fn fn, void *context,
-                                  struct err *err) MUST_CHECK;
+enum err_code store_client_insert(struct store_client *client, const struct job_new *job, store_client_fn fn,
+                                  void *context, struct err *err) MUST_CHECK;
 enum err_code store_client_get(struct store_client *client, const char *id, store_client_fn fn, void *context,
                                struct err *err) MUST_CHECK;
 enum err_code store_client_get_report(struct store_client *client, const char *id, store_client_fn fn, void *context,
@@ -68,9 +68,10 @@ void store_client_each_count(const struct store_client *client, store_client_cou
 void store_client_update(struct store_client *client, const char *id, int64_t fence, struct json *changes);
 void store_client_delete_accepted(struct store_client *client, const char *id);
 
-/* An update of what is found out in another way too, so that it may be left out while more inserts come in than the
- * store keeps up with. */
-void store_client_note(struct store_client *client, const char *id, int64_t fence, struct json *changes);
+/* That the queue has the job: its state, and since when it is queued (0: it is not). It is found out in another way
+ * too, so that it may be left out while more inserts come in than the store keeps up with. */
+void store_client_note(struct store_client *client, const char *id, int64_t fence, enum job_state state,
+                       int64_t queued_ms);
 
 /* Takes no more calls; on_closed runs when the last is done and the client is gone. Idempotent. */
 typedef void (*store_client_closed_fn)(void *context);

@@ -5,26 +5,45 @@
 
 #include "common/base/mem.h"
 
-struct store_work *store_work_create(enum store_operation operation, const char *id, struct json *input)
+enum { DOCUMENT_BYTES = 1200 /* of most */ };
+
+struct store_work *store_work_create(enum store_operation operation, const char *id, struct json *changes)
 {
     struct store_work *work = mem_zeroed(1, sizeof *work);
 
     if (work == NULL) {
-        json_value_destroy(input);
+        json_value_destroy(changes);
         return NULL;
     }
     work->operation = operation;
-    work->input = input;
+    work->changes = changes;
     if (id != NULL)
         (void)snprintf(work->id, sizeof work->id, "%s", id);
     return work;
+}
+
+struct store_work *store_work_create_insert(const struct job_new *job)
+{
+    struct store_work *work = store_work_create(STORE_INSERT, job->request.id, NULL);
+
+    if (work == NULL)
+        return NULL;
+    work->type = job->request.type;
+    (void)snprintf(work->created_at, sizeof work->created_at, "%s", job->created_at);
+    str_reserve(&work->text, DOCUMENT_BYTES);
+    job_new_print_document(&work->text, job);
+    if (!work->text.failed)
+        return work;
+    store_work_destroy(work);
+    return NULL;
 }
 
 void store_work_destroy(struct store_work *work)
 {
     if (work == NULL)
         return;
-    json_value_destroy(work->input);
+    json_value_destroy(work->changes);
+    str_fini(&work->text);
     json_value_destroy(work->result.document);
     free(work);
 }
@@ -47,6 +66,45 @@ void store_work_set_filter(struct store_work *work, const struct job_store_filte
     work->filter.before = keep(work->id, sizeof work->id, filter->before);
 }
 
+struct job_store_text store_work_document(const struct store_work *work)
+{
+    return (struct job_store_text){.id = work->id,
+                                   .state = job_state_name(JOB_ACCEPTED),
+                                   .type = job_type_name(work->type),
+                                   .created_at = work->created_at,
+                                   .text = work->text.text};
+}
+
+const struct json *store_work_changes(struct store_work *work)
+{
+    if (work->changes != NULL || !work->is_note)
+        return work->changes;
+    work->changes = json_value_new_object();
+    if (json_value_set_text(work->changes, "state", job_state_name(work->state)) &&
+        (work->queued_ms == 0 || job_document_set_time(work->changes, "queued_at", work->queued_ms)))
+        return work->changes;
+    json_value_destroy(work->changes);
+    work->changes = NULL;
+    return NULL;
+}
+
+static enum err_code insert(struct store_work *work, struct job_store *store)
+{
+    struct job_store_text document = store_work_document(work);
+
+    return job_store_insert_text(store, &document, &work->result.err);
+}
+
+static enum err_code update(struct store_work *work, struct job_store *store)
+{
+    struct store_result *result = &work->result;
+    const struct json *changes = store_work_changes(work);
+
+    if (changes == NULL)
+        return ERR_SET(&result->err, ERR_NO_MEMORY, "no memory for the changes of job %s", work->id);
+    return job_store_update(store, work->id, work->fence, changes, &result->applied, &result->err);
+}
+
 static enum err_code ask(struct store_work *work, struct job_store *store)
 {
     struct store_result *result = &work->result;
@@ -55,7 +113,7 @@ static enum err_code ask(struct store_work *work, struct job_store *store)
     case STORE_PING:
         return job_store_ping(store, &result->err);
     case STORE_INSERT:
-        return job_store_insert(store, work->input, &result->err);
+        return insert(work, store);
     case STORE_GET:
         return job_store_get(store, work->id, &result->document, &result->err);
     case STORE_GET_REPORT:
@@ -70,7 +128,7 @@ static enum err_code ask(struct store_work *work, struct job_store *store)
     case STORE_REOPEN:
         return job_store_reopen(store, work->id, &result->document, &result->err);
     case STORE_UPDATE:
-        return job_store_update(store, work->id, work->fence, work->input, &result->applied, &result->err);
+        return update(work, store);
     case STORE_DELETE_ACCEPTED:
         return job_store_delete_accepted(store, work->id, &result->err);
     case STORE_LAST_SUCCESSES:

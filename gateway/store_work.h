@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "common/job/job.h"
+#include "common/job/job_new.h"
 #include "common/job/job_settings.h"
 #include "common/job/job_store.h"
 #include "common/net/json_value.h"
@@ -33,8 +34,7 @@ enum store_operation {
 
 enum { STORE_WORK_REASON_BYTES = 128 };
 
-/* What a call came to; of an insert, the document that it was given. Who wants to keep the document sets it to NULL
- * here. */
+/* What a call came to. Who wants to keep the document sets it to NULL here. */
 struct store_result {
     enum err_code code;
     struct err err; /* where code is not ERR_OK */
@@ -66,20 +66,32 @@ struct store_work {
     int limit;
     int64_t fence;
     int64_t created_before_ms;
-    struct json *input; /* a document, or changes */
+    struct json *changes;
+    struct str text; /* the document to insert; what is searched of it: */
+    enum job_type type;
+    char created_at[CLOCK_ISO8601_BYTES];
+    bool is_note; /* an update that may be left out when there is much to do; its changes: */
+    enum job_state state;
+    int64_t queued_ms; /* 0: not queued */
     struct store_result result;
     store_client_fn fn; /* NULL: nobody waits */
     void *context;
-    bool is_note;      /* may be left out when there is much to do */
     uint64_t since_ms; /* in a batch's list */
 };
 
-/* Takes the input; NULL when out of memory. */
-struct store_work *store_work_create(enum store_operation operation, const char *id, struct json *input);
+/* Takes the changes; NULL when out of memory. */
+struct store_work *store_work_create(enum store_operation operation, const char *id, struct json *changes);
+struct store_work *store_work_create_insert(const struct job_new *job); /* NULL when out of memory */
 void store_work_destroy(struct store_work *work);
 
 /* The texts of the filter are copied. */
 void store_work_set_filter(struct store_work *work, const struct job_store_filter *filter);
+
+/* Of an insert, borrowed from the work. */
+struct job_store_text store_work_document(const struct store_work *work);
+
+/* Of an update, borrowed from the work, which makes a note's only now; NULL when out of memory. */
+const struct json *store_work_changes(struct store_work *work);
 
 /* Asks the store; in the pool. */
 void store_work_perform(struct store_work *work, struct job_store *store);

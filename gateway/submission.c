@@ -9,9 +9,12 @@
 #include "common/base/mem.h"
 #include "common/job/job_queue_control.h"
 #include "common/job/job_settings.h"
+#include "common/net/json_print.h"
 #include "gateway/queue_client.h"
 #include "gateway/settings.h"
 #include "gateway/store_client.h"
+
+enum { ARGS_BYTES = 300 /* of most */ };
 
 enum origin {
     ORIGIN_NEW,     /* a request's */
@@ -21,12 +24,12 @@ enum origin {
 
 struct submission {
     const struct services *services;
-    struct json *document; /* as the store has it; NULL while it is on its way there */
+    struct job_new job;    /* a request's */
+    struct json *document; /* of another origin: as the store has it */
     char id[JOB_ID_BYTES];
     enum origin origin;
     size_t asking;                     /* other queues that are asked for the idempotency key */
     enum job_queue_enqueued elsewhere; /* what they say: NEW where none knows it */
-    bool is_replay;
     char known_id[JOB_ID_BYTES];
     submission_fn fn;
     void *context;
@@ -36,46 +39,81 @@ static void submission_destroy(struct submission *submission)
 {
     if (submission == NULL)
         return;
+    job_new_fini(&submission->job);
     json_value_destroy(submission->document);
     free(submission);
 }
 
-static void answer(struct submission *submission, enum submission_outcome outcome, const char *id,
-                   const struct err *err)
+static void answer_as(struct submission *submission, const struct submission_result *what, const char *id)
 {
-    struct submission_result result = {
-        .outcome = outcome, .document = submission->document, .is_replay = submission->is_replay, .err = err};
+    struct submission_result result = *what;
 
+    result.job = submission->origin == ORIGIN_NEW ? &submission->job : NULL;
+    result.document = submission->document;
     (void)snprintf(result.id, sizeof result.id, "%s", id);
     submission->fn(submission->context, &result);
     submission_destroy(submission);
 }
 
+static void answer(struct submission *submission, enum submission_outcome outcome, const char *id,
+                   const struct err *err)
+{
+    const struct submission_result result = {.outcome = outcome, .err = err};
+
+    answer_as(submission, &result, id);
+}
+
+/* What the submission is of, by the request or by the document. */
+
+static const char *queue_of(const struct submission *submission)
+{
+    return submission->origin == ORIGIN_NEW ? submission->job.request.queue
+                                            : json_value_get_text(submission->document, "queue");
+}
+
 static int64_t fence_of(const struct submission *submission)
 {
-    int64_t fence = 0;
+    int64_t fence = 0; /* a new one's */
 
     (void)json_value_get_int64(submission->document, "fence", &fence);
     return fence;
 }
 
-/* The queue has it: the document says so too, in ours at once and in the store's behind the answer. */
-static void note_queued(struct submission *submission)
+static int64_t run_at_of(const struct submission *submission)
 {
     const char *run_at = json_value_get_text(submission->document, "run_at");
-    int64_t now_ms = clock_unix_ms(&submission->services->clock);
-    struct json *changes = json_value_new_object();
     int64_t run_at_ms;
-    bool later = run_at != NULL && clock_parse_iso8601(run_at, &run_at_ms) && run_at_ms > now_ms;
 
-    if (changes == NULL || !json_value_set_text(changes, "state", job_state_name(later ? JOB_SCHEDULED : JOB_QUEUED)) ||
-        !(later || job_document_set_time(changes, "queued_at", now_ms)) ||
-        !json_value_merge(submission->document, changes)) {
-        json_value_destroy(changes);
-        changes = NULL;
+    if (submission->origin == ORIGIN_NEW)
+        return submission->job.request.run_at_ms;
+    return run_at != NULL && clock_parse_iso8601(run_at, &run_at_ms) ? run_at_ms : 0;
+}
+
+/* The queue has it: the document says so too, in ours at once and in the store's behind the answer. */
+static enum job_state note_queued(struct submission *submission)
+{
+    int64_t now_ms = clock_unix_ms(&submission->services->clock);
+    bool later = run_at_of(submission) > now_ms;
+    enum job_state state = later ? JOB_SCHEDULED : JOB_QUEUED;
+
+    store_client_note(submission->services->store, submission->id, fence_of(submission), state, later ? 0 : now_ms);
+    if (submission->document != NULL) { /* out of memory it shows what was before */
+        (void)json_value_set_text(submission->document, "state", job_state_name(state));
+        if (!later)
+            (void)job_document_set_time(submission->document, "queued_at", now_ms);
     }
-    if (changes != NULL) /* the queue knows, and the upkeep would find out */
-        store_client_note(submission->services->store, submission->id, fence_of(submission), changes);
+    return state;
+}
+
+/* A replay of what the store had may be of an earlier generation, whose end is not told yet: the document stays as it
+ * is, and the upkeep hands it over. */
+static void take_up(struct submission *submission, bool is_replay)
+{
+    struct submission_result result = {.outcome = SUBMISSION_ACCEPTED, .is_replay = is_replay, .state = JOB_ACCEPTED};
+
+    if (!is_replay || submission->origin == ORIGIN_NEW)
+        result.state = note_queued(submission);
+    answer_as(submission, &result, submission->id);
 }
 
 static void on_superseded(void *context, struct store_result *result)
@@ -83,8 +121,7 @@ static void on_superseded(void *context, struct store_result *result)
     struct submission *submission = context;
 
     if (result->code == ERR_OK && result->applied) /* else another gateway was first, and told it */
-        queue_client_tell(submission->services->queue, json_value_get_text(submission->document, "queue"),
-                          submission->id, JOB_SUPERSEDED);
+        queue_client_tell(submission->services->queue, queue_of(submission), submission->id, JOB_SUPERSEDED);
     if (result->code == ERR_OK)
         answer(submission, SUBMISSION_DUPLICATE, submission->known_id, NULL);
     else
@@ -121,12 +158,7 @@ static void on_enqueued(void *context, enum job_queue_enqueued outcome, const ch
         return;
     }
     if (err == NULL && (outcome == JOB_QUEUE_NEW || (outcome == JOB_QUEUE_REPLAY && own))) {
-        /* A replay of what the store had may be of an earlier generation, whose end is not told yet: the document stays
-         * as it is, and the upkeep hands it over. */
-        submission->is_replay = outcome == JOB_QUEUE_REPLAY;
-        if (!submission->is_replay || submission->origin == ORIGIN_NEW)
-            note_queued(submission);
-        answer(submission, SUBMISSION_ACCEPTED, submission->id, NULL);
+        take_up(submission, outcome == JOB_QUEUE_REPLAY);
         return;
     }
     if (err == NULL && submission->origin == ORIGIN_RESUMED) {
@@ -145,17 +177,20 @@ static void on_enqueued(void *context, enum job_queue_enqueued outcome, const ch
         answer(submission, SUBMISSION_DUPLICATE, id, NULL);
 }
 
-/* {"params":…,"namespace":…}: what `start` gives to the worker. malloc'd; NULL when out of memory. */
-static char *print_args(const struct json *document)
+/* {"params":…,"namespace":…}: what `start` gives to the worker. */
+static void print_args(struct str *out, const struct submission *submission)
 {
-    struct json *args = json_value_new_object();
-    char *text = NULL;
+    const char *shop = json_value_get_text(submission->document, "namespace");
 
-    if (args != NULL && json_value_set(args, "params", json_value_share(json_value_get(document, "params"))) &&
-        json_value_set_text(args, "namespace", json_value_get_text(document, "namespace")))
-        text = json_value_print(args, false, 0);
-    json_value_destroy(args);
-    return text;
+    if (submission->origin == ORIGIN_NEW) {
+        job_new_print_args(out, &submission->job);
+        return;
+    }
+    str_append_text(out, "{\"params\":");
+    json_print_append(out, json_value_get(submission->document, "params"));
+    str_append_text(out, ",\"namespace\":");
+    json_print_append_text(out, shop != NULL ? shop : "", shop != NULL ? strlen(shop) : 0);
+    str_append_char(out, '}');
 }
 
 static int read_int(const struct json *document, const char *name, int fallback)
@@ -165,56 +200,78 @@ static int read_int(const struct json *document, const char *name, int fallback)
     return json_value_get_int64(document, name, &value) && value >= 0 && value <= INT_MAX ? (int)value : fallback;
 }
 
+static struct job_queue_enqueue enqueue_of_request(const struct job_request *request)
+{
+    return (struct job_queue_enqueue){.shop = request->shop,
+                                      .type = request->type,
+                                      .client = request->requested_by,
+                                      .max_errors = request->max_errors,
+                                      .max_lost = request->max_lost,
+                                      .idempotency_hash = request->idempotency_hash,
+                                      .fingerprint = request->fingerprint};
+}
+
+/* false: it lacks what the queue needs. */
+static bool enqueue_of_document(struct job_queue_enqueue *out, const struct json *document)
+{
+    *out = (struct job_queue_enqueue){.shop = json_value_get_text(document, "namespace"),
+                                      .client = json_value_get_text(document, "requested_by"),
+                                      .max_errors = read_int(document, "max_errors", JOB_SETTINGS_MAX_ERRORS),
+                                      .max_lost = read_int(document, "max_lost", JOB_SETTINGS_MAX_LOST),
+                                      .generation = read_int(document, "generation", 0),
+                                      .fingerprint = json_value_get_text(document, "fingerprint")};
+    if (out->generation == 0) /* a retry is no replay of the first request */
+        out->idempotency_hash = json_value_get_text(document, "idempotency_hash");
+    return out->shop != NULL && out->client != NULL && out->fingerprint != NULL &&
+           job_type_parse(json_value_get_text(document, "type"), &out->type);
+}
+
+static enum err_code describe(struct job_queue_enqueue *out, const struct submission *submission, struct str *args,
+                              struct err *err)
+{
+    bool is_whole = true;
+
+    if (submission->origin == ORIGIN_NEW)
+        *out = enqueue_of_request(&submission->job.request);
+    else
+        is_whole = enqueue_of_document(out, submission->document);
+    out->queue = queue_of(submission);
+    out->id = submission->id;
+    out->run_at_ms = run_at_of(submission);
+    str_reserve(args, ARGS_BYTES);
+    print_args(args, submission);
+    out->args = args->text;
+    if (!is_whole || out->queue == NULL)
+        return ERR_SET(err, ERR_INTERNAL, "the document of job %s lacks what the queue needs", submission->id);
+    return args->failed ? ERR_SET(err, ERR_NO_MEMORY, "no memory for job %s", submission->id) : ERR_OK;
+}
+
 static void enqueue(struct submission *submission)
 {
-    const struct json *document = submission->document;
-    const char *run_at = json_value_get_text(document, "run_at");
-    char *args = print_args(document);
-    struct job_queue_enqueue job = {.queue = json_value_get_text(document, "queue"),
-                                    .id = submission->id,
-                                    .shop = json_value_get_text(document, "namespace"),
-                                    .args = args,
-                                    .client = json_value_get_text(document, "requested_by"),
-                                    .max_errors = read_int(document, "max_errors", JOB_SETTINGS_MAX_ERRORS),
-                                    .max_lost = read_int(document, "max_lost", JOB_SETTINGS_MAX_LOST),
-                                    .generation = read_int(document, "generation", 0),
-                                    .fingerprint = json_value_get_text(document, "fingerprint")};
+    struct job_queue_enqueue job;
+    struct str args = {0};
+    struct err err;
 
-    if (job.generation == 0) /* a retry is no replay of the first request */
-        job.idempotency_hash = json_value_get_text(document, "idempotency_hash");
-    if (run_at == NULL || !clock_parse_iso8601(run_at, &job.run_at_ms))
-        job.run_at_ms = 0;
-    if (args == NULL || job.queue == NULL || job.shop == NULL || job.client == NULL || job.fingerprint == NULL ||
-        !job_type_parse(json_value_get_text(document, "type"), &job.type)) {
-        struct err err;
-
-        (void)ERR_SET(&err, ERR_INTERNAL, "the document of job %s lacks what the queue needs", submission->id);
-        on_enqueued(submission, JOB_QUEUE_NEW, "", &err);
-    } else {
+    if (describe(&job, submission, &args, &err) == ERR_OK)
         queue_client_enqueue(submission->services->queue, &job, on_enqueued, submission);
-    }
-    free(args);
+    else
+        on_enqueued(submission, JOB_QUEUE_NEW, "", &err);
+    str_fini(&args);
 }
 
 static void on_inserted(void *context, struct store_result *result)
 {
     struct submission *submission = context;
 
-    submission->document = result->document;
-    result->document = NULL;
     if (result->code == ERR_OK)
         enqueue(submission);
     else
         answer(submission, SUBMISSION_FAILED, "", &result->err);
 }
 
-/* The pool's thread has the document until it is stored. */
 static enum err_code insert(struct submission *submission, struct err *err)
 {
-    struct json *document = submission->document;
-
-    submission->document = NULL;
-    return store_client_insert(submission->services->store, document, on_inserted, submission, err);
+    return store_client_insert(submission->services->store, &submission->job, on_inserted, submission, err);
 }
 
 /* The idempotency key. A queue knows its own keys, and the key may have come with a job of another type, or before a
@@ -237,11 +294,11 @@ static void on_asked(struct submission *submission)
 static void on_elsewhere(void *context, const struct redis_reply *reply, const struct err *err)
 {
     struct submission *submission = context;
-    const char *fingerprint = json_value_get_text(submission->document, "fingerprint");
     enum job_queue_enqueued known = JOB_QUEUE_NEW;
 
-    if (err == NULL && fingerprint != NULL &&
-        job_queue_idempotency_parse(reply, fingerprint, &known, submission->known_id, NULL) == ERR_OK &&
+    if (err == NULL &&
+        job_queue_idempotency_parse(reply, submission->job.request.fingerprint, &known, submission->known_id, NULL) ==
+            ERR_OK &&
         known != JOB_QUEUE_NEW)
         submission->elsewhere = known;
     on_asked(submission);
@@ -251,13 +308,11 @@ static void ask_other_queues(struct submission *submission, const char *idempote
 {
     struct queue_client *client = submission->services->queue;
     const struct job_queue_names *queues = queue_client_queues(client);
-    const char *own = json_value_get_text(submission->document, "queue");
-
     submission->asking = 1; /* so that answers from within do not end it too early */
     for (size_t i = 0; i < queues->count; i++) {
         struct redis_command command;
 
-        if (strcmp(queues->names[i], own) == 0)
+        if (strcmp(queues->names[i], queue_of(submission)) == 0)
             continue;
         submission->asking++;
         job_queue_idempotency_command(&command, queues->names[i], idempotency_hash);
@@ -286,8 +341,7 @@ static enum err_code fill(struct submission *submission, const struct submission
 
     if (rc != ERR_OK)
         return rc;
-    submission->document = job_document_create(&job, now_ms);
-    return submission->document != NULL ? ERR_OK : ERR_SET(err, ERR_NO_MEMORY, "no memory for a job");
+    return job_new_init(&submission->job, &job, now_ms) ? ERR_OK : ERR_SET(err, ERR_NO_MEMORY, "no memory for a job");
 }
 
 enum err_code submission_start(const struct services *services, const struct submission_request *request,

@@ -10,6 +10,7 @@
 
 #include "common/base/err.h"
 #include "common/job/job.h"
+#include "common/job/job_new.h"
 #include "gateway/services.h"
 
 enum submission_outcome {
@@ -23,7 +24,9 @@ enum submission_outcome {
 struct submission_result {
     enum submission_outcome outcome;
     char id[JOB_ID_BYTES];
-    const struct json *document; /* ACCEPTED: the new job's, borrowed for the call */
+    const struct job_new *job;   /* ACCEPTED of start: the new job; borrowed for the call, as the document */
+    const struct json *document; /* ACCEPTED of resume and retry */
+    enum job_state state;        /* ACCEPTED: `accepted` where the queue's answer was lost */
     bool is_replay;              /* ACCEPTED: the queue had it already, from another gateway */
     const struct err *err;       /* FAILED */
 };

@@ -5,8 +5,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "common/net/json_print.h"
-
 static const char *const type_names[JOB_TYPE_COUNT] = {
     [JOB_HOMEPAGE_AND_SIMILAR_PRODUCTS] = "homepage_and_similar_products",
     [JOB_CROSS_SELL] = "cross_sell",
@@ -199,49 +197,4 @@ struct json *job_document_view(const struct json *document)
         return NULL;
     }
     return view;
-}
-
-static void print_members(struct str *out, const struct json *document, const char *const *keys, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        str_append_text(out, ",\"");
-        str_append_text(out, keys[i]);
-        str_append_text(out, "\":");
-        json_print_append(out, json_value_get(document, keys[i]));
-    }
-}
-
-static void print_link(struct str *out, const char *key, const char *id, const char *rest)
-{
-    str_append_char(out, '"');
-    str_append_text(out, key);
-    str_append_text(out, "\":\"/v1/jobs/");
-    str_append_text(out, id);
-    str_append_text(out, rest);
-}
-
-void job_document_print(struct str *out, const struct json *document)
-{
-    const char *id = json_value_get_text(document, "_id");
-
-    if (id == NULL || !job_id_is_valid(id)) {
-        out->failed = true;
-        return;
-    }
-    str_append_text(out, "{\"id\":\"");
-    str_append_text(out, id);
-    str_append_char(out, '"');
-    print_members(out, document, shown_before, sizeof shown_before / sizeof shown_before[0]);
-    str_append_text(out, ",\"stalled\":false,\"queue_position\":null");
-    print_members(out, document, shown_after, sizeof shown_after / sizeof shown_after[0]);
-    str_append_text(out, is_cancel_requested(document) ? ",\"cancel_requested\":true" : ",\"cancel_requested\":false");
-    str_append_text(out, ",\"links\":{");
-    print_link(out, "self", id, "\"");
-    for (size_t i = 0; i < sizeof links / sizeof links[0]; i++) {
-        str_append_char(out, ',');
-        print_link(out, links[i], id, "/");
-        str_append_text(out, links[i]);
-        str_append_char(out, '"');
-    }
-    str_append_text(out, "}}");
 }

@@ -9,7 +9,6 @@
 
 #include "common/base/clock.h"
 #include "common/base/err.h"
-#include "common/base/str.h"
 #include "common/net/json_value.h"
 
 enum job_type {
@@ -73,9 +72,6 @@ struct json *job_document_create(const struct job_request *request, int64_t now_
 
 /* The HTTP view (api.md) of a document: id instead of _id, links, nothing internal. NULL when out of memory. */
 struct json *job_document_view(const struct json *document);
-
-/* The same as text, in a third of the steps; `failed` where the document has no id. */
-void job_document_print(struct str *out, const struct json *document);
 
 /* Sets a member to the ISO 8601 text of a time, or null for 0. */
 bool job_document_set_time(struct json *document, const char *key, int64_t unix_ms);

@@ -117,57 +117,6 @@ static enum err_code make_canonical(struct json **out, const struct json *docume
                                  : ERR_SET(err, ERR_NO_MEMORY, "no memory for a document");
 }
 
-static bool is_canonical_member(void *context, const char *key, const struct json *value)
-{
-    bool *canonical = context;
-    char text[CLOCK_ISO8601_BYTES];
-    int64_t unix_ms;
-
-    if (!is_time(key, value))
-        return true;
-    *canonical = json_value_text(value) != NULL && clock_parse_iso8601(json_value_text(value), &unix_ms);
-    if (*canonical) {
-        clock_format_iso8601(text, unix_ms);
-        *canonical = strcmp(text, json_value_text(value)) == 0;
-    }
-    return *canonical;
-}
-
-/* Whether a document is in the form of the store already, as those of new jobs are. */
-static bool is_canonical(const struct json *document)
-{
-    bool canonical = json_value_kind(json_value_get(document, "fence")) == JSON_KIND_INT;
-
-    if (canonical)
-        json_value_each(document, is_canonical_member, &canonical);
-    return canonical;
-}
-
-/* Shares or copies of all, in the form of the store; *out goes to destroy_all. */
-static enum err_code make_all_canonical(struct json ***out, const struct json *const *documents, size_t count,
-                                        struct err *err)
-{
-    struct json **copies = mem_zeroed(count, sizeof(struct json *));
-    enum err_code rc = ERR_OK;
-
-    *out = copies;
-    if (copies == NULL)
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu documents", count);
-    for (size_t i = 0; rc == ERR_OK && i < count; i++) {
-        const char *id = json_value_get_text(documents[i], "_id");
-        int64_t fence = 0;
-
-        (void)json_value_get_int64(documents[i], "fence", &fence);
-        if (id == NULL || id[0] == '\0')
-            rc = ERR_SET(err, ERR_ARGUMENT, "a document needs an _id");
-        else if (is_canonical(documents[i]))
-            copies[i] = json_value_share(documents[i]);
-        else
-            rc = make_canonical(&copies[i], documents[i], NULL, fence, err);
-    }
-    return rc;
-}
-
 static void destroy_all(struct json **documents, size_t count)
 {
     for (size_t i = 0; documents != NULL && i < count; i++)
@@ -175,30 +124,58 @@ static void destroy_all(struct json **documents, size_t count)
     free(documents);
 }
 
-enum err_code job_store_insert_many(struct job_store *store, const struct json *const *documents, size_t count,
+enum err_code job_store_insert_many(struct job_store *store, const struct job_store_text *documents, size_t count,
                                     enum err_code *results, struct err *err)
 {
-    struct json **copies;
-    enum err_code rc = make_all_canonical(&copies, documents, count, err);
-
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        if (documents[i].id == NULL || documents[i].id[0] == '\0')
+            return ERR_SET(err, ERR_ARGUMENT, "a document needs an _id");
         results[i] = ERR_OK;
-    if (rc == ERR_OK && count > 0)
-        rc = store->ops->insert_many(store->self, (const struct json *const *)copies, count, results, err);
-    destroy_all(copies, count);
-    return rc;
+    }
+    return count > 0 ? store->ops->insert_many(store->self, documents, count, results, err) : ERR_OK;
 }
 
-enum err_code job_store_insert(struct job_store *store, const struct json *document, struct err *err)
+enum err_code job_store_insert_text(struct job_store *store, const struct job_store_text *document, struct err *err)
 {
     enum err_code result = ERR_OK;
-    enum err_code rc = job_store_insert_many(store, &document, 1, &result, err);
+    enum err_code rc = job_store_insert_many(store, document, 1, &result, err);
 
     if (rc != ERR_OK || result == ERR_OK)
         return rc;
     return ERR_SET(err, result,
                    result == ERR_EXISTS ? "the job store has such a document already"
                                         : "the job store does not take this document");
+}
+
+/* The member's text, or "". */
+static const char *text_of(const struct json *document, const char *key)
+{
+    const char *text = json_value_get_text(document, key);
+
+    return text != NULL ? text : "";
+}
+
+enum err_code job_store_insert(struct job_store *store, const struct json *document, struct err *err)
+{
+    struct job_store_text insertion = {.id = json_value_get_text(document, "_id")};
+    struct json *complete = NULL;
+    char *text = NULL;
+    enum err_code rc;
+
+    (void)json_value_get_int64(document, "fence", &insertion.fence);
+    rc = make_canonical(&complete, document, NULL, insertion.fence, err);
+    if (rc != ERR_OK)
+        return rc;
+    text = json_value_print(complete, false, 0);
+    insertion.state = text_of(complete, "state");
+    insertion.type = text_of(complete, "type");
+    insertion.created_at = text_of(complete, "created_at");
+    insertion.text = text;
+    rc = text != NULL ? job_store_insert_text(store, &insertion, err)
+                      : ERR_SET(err, ERR_NO_MEMORY, "no memory for a document");
+    free(text);
+    json_value_destroy(complete);
+    return rc;
 }
 
 enum err_code job_store_get(struct job_store *store, const char *id, struct json **out, struct err *err)

@@ -30,11 +30,24 @@ enum err_code job_store_ping(struct job_store *store, struct err *err) MUST_CHEC
 /* Durable when it returns (majority + journal; synchronous=FULL). ERR_EXISTS: that _id is there. */
 enum err_code job_store_insert(struct job_store *store, const struct json *document, struct err *err) MUST_CHECK;
 
+/* A document as one line of JSON, its times in the form of clock_format_iso8601, and what is searched of it. */
+struct job_store_text {
+    const char *id;
+    const char *state;
+    const char *type;
+    const char *created_at;
+    int64_t fence;
+    const char *text;
+};
+
 /* Many at once, in one commit where the store can: results[i] is ERR_OK, ERR_EXISTS, or why document i is not there.
  * The call itself fails where one of them is no document, and nothing is stored then, or where the store fails: then
  * nothing is known to be stored. */
-enum err_code job_store_insert_many(struct job_store *store, const struct json *const *documents, size_t count,
+enum err_code job_store_insert_many(struct job_store *store, const struct job_store_text *documents, size_t count,
                                     enum err_code *results, struct err *err) MUST_CHECK;
+/* One; errors as of job_store_insert. */
+enum err_code job_store_insert_text(struct job_store *store, const struct job_store_text *document,
+                                    struct err *err) MUST_CHECK;
 
 /* ERR_NOT_FOUND, or the document for the caller to destroy. */
 enum err_code job_store_get(struct job_store *store, const char *id, struct json **out, struct err *err) MUST_CHECK;

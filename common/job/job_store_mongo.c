@@ -324,7 +324,18 @@ static enum err_code insert_bsons(struct job_store_mongo_session *session, const
     return rc;
 }
 
-static enum err_code mongo_insert_many(void *self, const struct json *const *documents, size_t count,
+static enum err_code text_to_bson(bson_t **out, const char *text, struct err *err)
+{
+    struct json *document = NULL;
+    enum err_code rc = json_value_parse(&document, text, strlen(text), err);
+
+    if (rc == ERR_OK)
+        rc = job_store_mongo_to_bson(out, document, err);
+    json_value_destroy(document);
+    return rc;
+}
+
+static enum err_code mongo_insert_many(void *self, const struct job_store_text *documents, size_t count,
                                        enum err_code *results, struct err *err)
 {
     struct job_store_mongo_session session;
@@ -337,7 +348,7 @@ static enum err_code mongo_insert_many(void *self, const struct json *const *doc
         goto done;
     }
     for (size_t i = 0; rc == ERR_OK && i < count; i++) {
-        rc = job_store_mongo_to_bson(&bsons[i], documents[i], err);
+        rc = text_to_bson(&bsons[i], documents[i].text, err);
         borrowed[i] = bsons[i];
     }
     if (rc == ERR_OK)

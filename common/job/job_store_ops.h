@@ -21,8 +21,8 @@ struct job_store_ops {
     void (*close)(void *self);
     enum err_code (*ping)(void *self, struct err *err);
     /* results[i] are ERR_OK before */
-    enum err_code (*insert_many)(void *self, const struct json *const *documents, size_t count, enum err_code *results,
-                                 struct err *err);
+    enum err_code (*insert_many)(void *self, const struct job_store_text *documents, size_t count,
+                                 enum err_code *results, struct err *err);
     enum err_code (*get)(void *self, const char *id, struct json **out, struct err *err);
     /* *applied tells of a single one */
     enum err_code (*amend)(void *self, const struct job_store_amendment *amendments, size_t count, bool *applied,

@@ -122,27 +122,20 @@ static enum err_code end_transaction(struct sqlite_store *store, enum err_code r
     return rc;
 }
 
-static enum err_code insert_document(struct job_store_sqlite_statement *statement, const struct json *document,
-                                     struct err *err)
+static enum err_code insert_document(struct job_store_sqlite_statement *statement,
+                                     const struct job_store_text *document, struct err *err)
 {
-    char *text = json_value_print(document, false, 0);
-    enum err_code rc;
-
-    if (text == NULL)
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory for a document");
-    job_store_sqlite_statement_bind_text(statement, text_of(document, "_id"));
-    job_store_sqlite_statement_bind_text(statement, text_of(document, "state"));
-    job_store_sqlite_statement_bind_text(statement, text_of(document, "type"));
-    job_store_sqlite_statement_bind_text(statement, text_of(document, "created_at"));
-    job_store_sqlite_statement_bind_int(statement, fence_of(document));
-    job_store_sqlite_statement_bind_text(statement, text);
-    rc = job_store_sqlite_statement_repeat(statement, err);
-    free(text);
-    return rc;
+    job_store_sqlite_statement_bind_text(statement, document->id);
+    job_store_sqlite_statement_bind_text(statement, document->state);
+    job_store_sqlite_statement_bind_text(statement, document->type);
+    job_store_sqlite_statement_bind_text(statement, document->created_at);
+    job_store_sqlite_statement_bind_int(statement, document->fence);
+    job_store_sqlite_statement_bind_text(statement, document->text);
+    return job_store_sqlite_statement_repeat(statement, err);
 }
 
 /* Within a transaction. What is wrong with one document alone is its result; anything else ends it all. */
-static enum err_code insert_all(struct sqlite_store *store, const struct json *const *documents, size_t count,
+static enum err_code insert_all(struct sqlite_store *store, const struct job_store_text *documents, size_t count,
                                 enum err_code *results, struct err *err)
 {
     struct job_store_sqlite_statement statement;
@@ -150,7 +143,7 @@ static enum err_code insert_all(struct sqlite_store *store, const struct json *c
         job_store_sqlite_statement_prepare(&statement, store->db, "INSERT INTO jobs VALUES(?,?,?,?,?,?)", err);
 
     for (size_t i = 0; rc == ERR_OK && i < count; i++) {
-        results[i] = insert_document(&statement, documents[i], err);
+        results[i] = insert_document(&statement, &documents[i], err);
         if (results[i] != ERR_EXISTS && results[i] != ERR_TOO_LARGE)
             rc = results[i];
     }
@@ -158,7 +151,7 @@ static enum err_code insert_all(struct sqlite_store *store, const struct json *c
     return rc;
 }
 
-static enum err_code sqlite_insert_many(void *self, const struct json *const *documents, size_t count,
+static enum err_code sqlite_insert_many(void *self, const struct job_store_text *documents, size_t count,
                                         enum err_code *results, struct err *err)
 {
     struct sqlite_store *store = self;

@@ -18,7 +18,7 @@ static void append_escape(struct str *out, unsigned char byte)
     }
 }
 
-static void append_text(struct str *out, const char *text, size_t length)
+void json_print_append_text(struct str *out, const char *text, size_t length)
 {
     const unsigned char *bytes = (const unsigned char *)text;
     size_t begin = 0;
@@ -70,7 +70,7 @@ static bool append_member(void *context, const char *key, const struct json *val
     if (members->follows)
         str_append_char(members->out, ',');
     members->follows = true;
-    append_text(members->out, key, strlen(key));
+    json_print_append_text(members->out, key, strlen(key));
     str_append_char(members->out, ':');
     json_print_append(members->out, value);
     return !members->out->failed;
@@ -118,7 +118,7 @@ void json_print_append(struct str *out, const struct json *value)
         append_real(out, real);
         return;
     case JSON_KIND_TEXT:
-        append_text(out, json_value_text(value), json_value_text_length(value));
+        json_print_append_text(out, json_value_text(value), json_value_text_length(value));
         return;
     case JSON_KIND_ARRAY:
         append_array(out, value);

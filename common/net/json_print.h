@@ -9,5 +9,6 @@
 #include "common/net/json_value.h"
 
 void json_print_append(struct str *out, const struct json *value);
+void json_print_append_text(struct str *out, const char *text, size_t length); /* UTF-8; with its quotes */
 
 #endif

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "common/job/job_new.h"
 #include "common/job/job_store_mongo_client.h"
 #include "tests/integration/store_fixture.h"
 
@@ -321,43 +322,71 @@ static void jobs_of_a_shop_are_found(void **state)
     json_value_destroy(page);
 }
 
+/* A new job as the gateway stores it; its texts go with `text` and `id`. */
+static struct job_store_text make_new(struct str *text, const char *id, const char *shop)
+{
+    const struct job_request request = {
+        .id = id, .type = JOB_CROSS_SELL, .shop = shop, .queue = "train", .requested_by = "key", .fingerprint = ""};
+    struct job_new job;
+
+    assert_true(job_new_init(&job, &request, 1767225600000));
+    job_new_print_document(text, &job);
+    job_new_fini(&job);
+    return (struct job_store_text){.id = id,
+                                   .state = "accepted",
+                                   .type = "cross_sell",
+                                   .created_at = "2026-01-01T00:00:00.000Z",
+                                   .text = text->text};
+}
+
+static void assert_stored(struct job_store *store, const struct job_store_text *document)
+{
+    struct json *wanted = store_fixture_parse(document->text);
+    struct json *read = store_fixture_get(store, document->id);
+
+    store_fixture_assert_equal(wanted, read);
+    json_value_destroy(read);
+    json_value_destroy(wanted);
+}
+
 static void many_are_inserted_at_once_each_with_its_own_result(void **state)
 {
     enum { MANY = 5, THERE = 2 };
     struct job_store *store = store_fixture_store(state);
-    struct json *documents[MANY];
+    struct job_store_text documents[MANY];
+    struct job_store_text before;
     enum err_code results[MANY];
-    char id[JOB_ID_BYTES];
+    struct str texts[MANY + 1] = {{0}};
+    char ids[MANY][JOB_ID_BYTES];
 
     for (int i = 0; i < MANY; i++) {
-        (void)snprintf(id, sizeof id, "01J0000000000000000000003%d", i);
-        documents[i] = store_fixture_document(id, "many");
+        (void)snprintf(ids[i], sizeof ids[i], "01J0000000000000000000003%d", i);
+        documents[i] = make_new(&texts[i], ids[i], "many");
     }
-    assert_int_equal(job_store_insert(store, documents[THERE], NULL), ERR_OK);
-    assert_int_equal(job_store_insert_many(store, (const struct json *const *)documents, MANY, results, NULL), ERR_OK);
+    before = make_new(&texts[MANY], ids[THERE], "before");
+    assert_int_equal(job_store_insert_text(store, &before, NULL), ERR_OK);
+    assert_int_equal(job_store_insert_text(store, &before, NULL), ERR_EXISTS);
+    assert_int_equal(job_store_insert_many(store, documents, MANY, results, NULL), ERR_OK);
     for (int i = 0; i < MANY; i++) {
-        struct json *read = NULL;
-
         assert_int_equal(results[i], i == THERE ? ERR_EXISTS : ERR_OK);
-        assert_int_equal(job_store_get(store, json_value_get_text(documents[i], "_id"), &read, NULL), ERR_OK);
-        json_value_destroy(read);
-        json_value_destroy(documents[i]);
+        assert_stored(store, i == THERE ? &before : &documents[i]);
     }
+    for (int i = 0; i <= MANY; i++)
+        str_fini(&texts[i]);
 }
 
 static void one_without_an_id_lets_none_in(void **state)
 {
     struct job_store *store = store_fixture_store(state);
-    struct json *documents[2] = {store_fixture_document("01J0000000000000000000004A", "many"),
-                                 store_fixture_parse("{\"state\":\"accepted\"}")};
+    struct str text = {0};
+    struct job_store_text documents[2] = {make_new(&text, "01J0000000000000000000004A", "many"),
+                                          {.text = "{\"state\":\"accepted\"}"}};
     struct json *read = NULL;
     enum err_code results[2];
 
-    assert_int_equal(job_store_insert_many(store, (const struct json *const *)documents, 2, results, NULL),
-                     ERR_ARGUMENT);
+    assert_int_equal(job_store_insert_many(store, documents, 2, results, NULL), ERR_ARGUMENT);
     assert_int_equal(job_store_get(store, "01J0000000000000000000004A", &read, NULL), ERR_NOT_FOUND);
-    json_value_destroy(documents[0]);
-    json_value_destroy(documents[1]);
+    str_fini(&text);
 }
 
 static void a_cancel_is_noted_until_the_job_ends(void **state)

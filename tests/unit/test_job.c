@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "common/job/job.h"
+#include "common/job/job_new.h"
 #include "common/job/job_params.h"
 
 static int64_t fixed_ms(void *context)
@@ -90,48 +91,65 @@ static void a_view_shows_the_id_and_nothing_internal(void **state)
     json_value_destroy(document);
 }
 
-static void assert_printed_as_viewed(const struct json *document)
+static void assert_printed_as(const struct str *text, struct json *value)
 {
-    struct json *view = job_document_view(document);
-    char *wanted = json_value_print(view, false, 0);
-    struct str text = {0};
+    char *wanted = json_value_print(value, false, 0);
 
-    job_document_print(&text, document);
-    assert_false(text.failed);
-    assert_string_equal(text.text, wanted);
-    str_fini(&text);
+    assert_non_null(value);
+    assert_false(text->failed);
+    assert_string_equal(text->text, wanted);
     free(wanted);
-    json_value_destroy(view);
+    json_value_destroy(value);
 }
 
-static void a_view_is_printed_to_the_byte(void **state)
+static void assert_new_job_is_printed(const struct job_request *request, enum job_state state)
+{
+    static const int64_t now_ms = 1767225600000;
+    struct json *document = job_document_create(request, now_ms);
+    struct job_new job;
+    struct str text = {0};
+
+    assert_true(job_new_init(&job, request, now_ms));
+    job_new_print_document(&text, &job);
+    assert_printed_as(&text, json_value_dup(document));
+    str_clear(&text);
+    assert_true(json_value_set_text(document, "state", job_state_name(state)));
+    job_new_print_view(&text, &job, state);
+    assert_printed_as(&text, job_document_view(document));
+    str_fini(&text);
+    job_new_fini(&job);
+    json_value_destroy(document);
+}
+
+static void a_new_job_is_printed_to_the_byte(void **state)
 {
     struct json *params = json_value_new_object();
     struct job_request request = {.id = "01KE0YGV0000000000000000AA",
                                   .type = JOB_WAREHOUSE,
-                                  .shop = "shop",
+                                  .shop = "a \"shop\"",
                                   .queue = "train",
-                                  .params = params,
                                   .requested_by = "key",
-                                  .run_at_ms = 1,
-                                  .fingerprint = "f"};
-    struct json *document;
+                                  .max_errors = 2,
+                                  .max_lost = 3,
+                                  .fingerprint = ""};
+    struct job_new job;
     struct str text = {0};
 
     (void)state;
+    assert_new_job_is_printed(&request, JOB_QUEUED);
     assert_true(json_value_set_text(params, "namespace", "a \"shop\"") && json_value_set_real(params, "alpha", 1.5));
-    document = job_document_create(&request, 1767225600000);
-    assert_printed_as_viewed(document);
-    assert_true(json_value_set_text(document, "cancel", "user") && json_value_set_real(document, "progress", 0.25) &&
-                json_value_set_int(document, "attempt", 3) && json_value_set_text(document, "state", "running"));
-    json_value_remove(document, "stage");
-    assert_printed_as_viewed(document);
-    json_value_remove(document, "_id");
-    job_document_print(&text, document);
-    assert_true(text.failed);
+    request.params = params;
+    request.run_at_ms = 1;
+    request.idempotency_hash = "h";
+    request.fingerprint = "f";
+    assert_new_job_is_printed(&request, JOB_SCHEDULED);
+    assert_true(job_new_init(&job, &request, 1));
+    json_value_destroy(params); /* it has its own */
+    job_new_print_args(&text, &job);
+    assert_string_equal(
+        text.text, "{\"params\":{\"namespace\":\"a \\\"shop\\\"\",\"alpha\":1.5},\"namespace\":\"a \\\"shop\\\"\"}");
     str_fini(&text);
-    json_value_destroy(document);
-    json_value_destroy(params);
+    job_new_fini(&job);
 }
 
 static enum err_code check(const char *text, struct err *err)
@@ -206,7 +224,7 @@ int main(void)
         cmocka_unit_test(names_and_values_go_both_ways),
         cmocka_unit_test(ids_are_ulids_and_sort_by_time),
         cmocka_unit_test(a_view_shows_the_id_and_nothing_internal),
-        cmocka_unit_test(a_view_is_printed_to_the_byte),
+        cmocka_unit_test(a_new_job_is_printed_to_the_byte),
         cmocka_unit_test(good_parameters_pass),
         cmocka_unit_test(bad_parameters_are_named),
         cmocka_unit_test(texts_become_values_of_their_kind),

@@ -37,28 +37,33 @@ static void name_job(char *out, size_t number)
 
 static void push_insert(struct bench *bench)
 {
-    struct json *document = json_value_new_object();
-    struct store_work *work = store_work_create(STORE_INSERT, NULL, document);
     char id[JOB_ID_BYTES];
+    const struct job_request request = {
+        .id = id, .type = JOB_CROSS_SELL, .shop = "shop", .queue = "train", .requested_by = "key", .fingerprint = ""};
+    struct store_work *work;
+    struct job_new job;
 
     name_job(id, bench->pushed++);
+    assert_true(job_new_init(&job, &request, 1));
+    work = store_work_create_insert(&job);
+    job_new_fini(&job);
     assert_non_null(work);
-    assert_true(json_value_set_text(document, "_id", id) && json_value_set_text(document, "state", "accepted") &&
-                json_value_set_int(document, "fence", 0));
     store_batch_push(&bench->batch, bench->store, work);
 }
 
 static struct store_work *push_update(struct bench *bench, size_t number, bool is_note)
 {
-    struct json *changes = json_value_new_object();
+    struct json *changes = is_note ? NULL : json_value_new_object();
     struct store_work *work;
     char id[JOB_ID_BYTES];
 
     name_job(id, number);
-    assert_true(json_value_set_text(changes, "state", "queued"));
+    assert_true(is_note || json_value_set_text(changes, "state", "queued"));
     work = store_work_create(STORE_UPDATE, id, changes);
     assert_non_null(work);
     work->is_note = is_note;
+    work->state = JOB_QUEUED;
+    work->queued_ms = 1;
     store_batch_push(&bench->batch, bench->store, work);
     return work;
 }
