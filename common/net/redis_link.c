@@ -5,8 +5,14 @@
 
 #include "common/base/mem.h"
 
+enum { AHEAD_BYTES = 8192 };
+
 struct link {
     uv_poll_t poll;
+    uv_prepare_t turn_end;
+    int open_handles;
+    size_t unwritten; /* bytes, at most */
+    bool writing;
     struct redis_link_owner owner;
     redisAsyncContext *connection; /* NULL: hiredis is done with it */
     int events;
@@ -48,11 +54,28 @@ static void delete_read(void *data)
     watch(link, link->events & ~UV_READABLE);
 }
 
+static void write_at_turn_end(uv_prepare_t *turn_end)
+{
+    struct link *link = turn_end->data;
+
+    (void)uv_prepare_stop(turn_end); /* never fails, as start with a callback */
+    if (link->connection == NULL)
+        return;
+    link->unwritten = 0;
+    link->writing = true;
+    redisAsyncHandleWrite(link->connection);
+    link->writing = false;
+}
+
+/* hiredis connects, or has something to write; also from within a write that left some. */
 static void add_write(void *data)
 {
     struct link *link = data;
 
-    watch(link, link->events | UV_WRITABLE);
+    if (link->writing || (link->connection->c.flags & REDIS_CONNECTED) == 0)
+        watch(link, link->events | UV_WRITABLE);
+    else if ((link->events & UV_WRITABLE) == 0)
+        (void)uv_prepare_start(&link->turn_end, write_at_turn_end);
 }
 
 static void delete_write(void *data)
@@ -67,6 +90,8 @@ static void on_closed(uv_handle_t *handle)
     struct link *link = handle->data;
     struct redis_link_owner owner = link->owner;
 
+    if (--link->open_handles > 0)
+        return;
     free(link);
     owner.closed(owner.self);
 }
@@ -78,6 +103,7 @@ static void cleanup(void *data)
     link->owner.closing(link->owner.self, link->connection);
     link->connection = NULL;
     uv_close((uv_handle_t *)&link->poll, on_closed);
+    uv_close((uv_handle_t *)&link->turn_end, on_closed);
 }
 
 bool redis_link_attach(struct redisAsyncContext *connection, uv_loop_t *loop, const struct redis_link_owner *owner)
@@ -88,7 +114,10 @@ bool redis_link_attach(struct redisAsyncContext *connection, uv_loop_t *loop, co
         free(link);
         return false;
     }
+    (void)uv_prepare_init(loop, &link->turn_end); /* never fails */
+    link->open_handles = 2;
     link->poll.data = link;
+    link->turn_end.data = link;
     link->owner = *owner;
     link->connection = connection;
     connection->ev.data = link;
@@ -98,4 +127,16 @@ bool redis_link_attach(struct redisAsyncContext *connection, uv_loop_t *loop, co
     connection->ev.delWrite = delete_write;
     connection->ev.cleanup = cleanup;
     return true;
+}
+
+void redis_link_sent(struct redisAsyncContext *connection, size_t bytes)
+{
+    struct link *link = connection->ev.data;
+    int done;
+
+    link->unwritten += bytes;
+    if (link->unwritten < AHEAD_BYTES || (link->events & UV_WRITABLE) != 0)
+        return;
+    link->unwritten = 0;
+    (void)redisBufferWrite(&connection->c, &done);
 }

@@ -1,23 +1,29 @@
 /*
- * Between redis_async and hiredis: watches a connection's socket on a libuv loop. Frees itself once hiredis is done
- * with the connection and libuv with the handle.
+ * Between redis_async and hiredis: watches a connection's socket on a libuv loop. What is sent during a turn of the
+ * loop is written at its end, and the kernel is asked to tell when more can be only where it did not take all. Frees
+ * itself once hiredis is done with the connection and libuv with the handles.
  */
 #ifndef COMMON_NET_REDIS_LINK_H
 #define COMMON_NET_REDIS_LINK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <uv.h>
 
 struct redisAsyncContext;
 
 struct redis_link_owner {
     void (*closing)(void *self, struct redisAsyncContext *connection); /* hiredis is about to free it */
-    void (*closed)(void *self);                                        /* the handle is gone: once for each attach */
+    void (*closed)(void *self);                                        /* the handles are gone: once for each attach */
     void (*broken)(void *self);                                        /* libuv refuses to watch the socket */
     void *self;
 };
 
 /* false when out of memory or handles. */
 bool redis_link_attach(struct redisAsyncContext *connection, uv_loop_t *loop, const struct redis_link_owner *owner);
+
+/* So many bytes were given to hiredis: much is written at once, so that Redis has its work while the turn goes on. What
+ * fails is told by the write that follows. */
+void redis_link_sent(struct redisAsyncContext *connection, size_t bytes);
 
 #endif
