@@ -205,20 +205,27 @@ static bool read_idempotency(struct exchange *exchange, struct submission_reques
     return true;
 }
 
-/* exchange->document is the body, its params complete. */
-static void submit(struct exchange *exchange)
+static void submit(struct exchange *exchange, struct submission_request *request)
 {
-    struct submission_request request;
     char key_hash[HASH_SHA256_HEX_BYTES];
     char fingerprint[HASH_SHA256_HEX_BYTES];
     struct err err;
 
-    if (!job_body_check(exchange, &request) || !read_idempotency(exchange, &request, key_hash, fingerprint))
+    if (!read_idempotency(exchange, request, key_hash, fingerprint))
         return;
     if (!queue_client_is_ready(exchange->services->queue))
         job_answer_queue_away(exchange);
-    else if (submission_start(exchange->services, &request, on_submitted, exchange, &err) != ERR_OK)
+    else if (submission_start(exchange->services, request, on_submitted, exchange, &err) != ERR_OK)
         problem_answer_err(exchange, &err);
+}
+
+/* exchange->document is the body, its params complete now. */
+static void on_params(struct exchange *exchange)
+{
+    struct submission_request request;
+
+    if (job_body_check(exchange, &request))
+        submit(exchange, &request);
 }
 
 void api_jobs_submit(struct exchange *exchange)
@@ -228,7 +235,7 @@ void api_jobs_submit(struct exchange *exchange)
     if (!job_body_read(exchange, &request))
         return;
     if (job_params_from_id(request.params) != NULL)
-        params_from_take(exchange, &request, submit);
+        params_from_take(exchange, &request, on_params);
     else
-        submit(exchange);
+        submit(exchange, &request);
 }

@@ -108,11 +108,11 @@ void exchange_answer_text(struct exchange *exchange, int status, const char *con
 
 void exchange_log(const struct exchange *exchange)
 {
-    double elapsed_ms = (double)(uv_hrtime() - exchange->begun_ns) / 1e6;
+    int64_t elapsed_us = (int64_t)((uv_hrtime() - exchange->begun_ns) / 1000);
 
     log_info("http.request", log_text("method", exchange->request.method),
              log_text("route", exchange->route != NULL ? exchange->route : "-"),
-             log_int("status", exchange->reply.status), log_real("ms", elapsed_ms),
+             log_int("status", exchange->reply.status), log_ms("ms", elapsed_us),
              log_text("client", exchange->client[0] != '\0' ? exchange->client : "-"),
              log_text("address", exchange->address[0] != '\0' ? exchange->address : "-"),
              log_text("request", exchange->id), log_text(exchange->job_id[0] != '\0' ? "job" : NULL, exchange->job_id));

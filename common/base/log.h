@@ -14,7 +14,7 @@
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 
-enum log_field_kind { LOG_FIELD_TEXT, LOG_FIELD_INT, LOG_FIELD_REAL };
+enum log_field_kind { LOG_FIELD_TEXT, LOG_FIELD_INT, LOG_FIELD_REAL, LOG_FIELD_MS };
 
 struct log_field {
     const char *name; /* NULL: left out */
@@ -39,6 +39,12 @@ static inline struct log_field log_int(const char *name, int64_t integer)
 static inline struct log_field log_real(const char *name, double real)
 {
     return (struct log_field){.name = name, .kind = LOG_FIELD_REAL, .value.real = real};
+}
+
+/* Microseconds, printed as milliseconds with three digits behind the point. */
+static inline struct log_field log_ms(const char *name, int64_t us)
+{
+    return (struct log_field){.name = name, .kind = LOG_FIELD_MS, .value.integer = us};
 }
 
 /* Where an event has nothing to add. */

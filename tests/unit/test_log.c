@@ -34,7 +34,7 @@ static char *captured(void (*call)(void))
 static void write_fields(void)
 {
     log_info("job.started", log_text("job", "a\"b"), log_int("attempt", 2), log_real("loss", 0.5),
-             log_text("no", NULL));
+             log_text("no", NULL), log_ms("ms", 12034), log_ms("short", 7));
 }
 
 static void a_line_is_one_json_object(void **state)
@@ -53,6 +53,7 @@ static void a_line_is_one_json_object(void **state)
     assert_int_equal(attempt, 2);
     assert_int_equal(json_value_kind(json_value_get(line, "no")), JSON_KIND_NULL);
     assert_non_null(json_value_get_text(line, "time"));
+    assert_non_null(strstr(text, ",\"ms\":12.034,\"short\":0.007}"));
     json_value_destroy(line);
     free(text);
 }
