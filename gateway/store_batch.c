@@ -6,10 +6,11 @@ enum {
     PATIENCE_MS = 10000, /* of notes with inserts that keep coming */
     LEAST_UPDATES = 8,
     PARTS_TO_GATHER = 8, /* of a commit's time: one of them is waited for more inserts */
+    SOME = 8,            /* inserts: enough to keep the thread in work while the loop takes more */
     NS_PER_MS = 1000000
 };
 
-/* In the pool. */
+/* In the writer's thread. */
 
 static void perform_each(struct store_batch *batch)
 {
@@ -76,9 +77,9 @@ static void write_all(struct store_batch *batch)
         set_result(work, rc, &err);
 }
 
-static void on_write(uv_work_t *request)
+static void write_batch(void *context)
 {
-    struct store_batch *batch = request->data;
+    struct store_batch *batch = context;
     uint64_t begin_ns = uv_hrtime();
 
     write_all(batch);
@@ -170,14 +171,12 @@ static void pace_updates(struct store_batch *batch)
 
 static void start_next(struct store_batch *batch);
 
-static void on_written(uv_work_t *request, int status)
+static void on_written(void *context)
 {
-    struct store_batch *batch = request->data;
+    struct store_batch *batch = context;
     struct store_work_list done = batch->writing;
-    struct err err;
     bool is_away;
 
-    batch->busy = false;
     batch->free_ms = uv_now(batch->loop);
     batch->done_ns = batch->took_ns;
     batch->writing = (struct store_work_list){0};
@@ -185,15 +184,10 @@ static void on_written(uv_work_t *request, int status)
         pace_inserts(batch, done.count);
     else
         pace_updates(batch);
-    if (status != 0) {
-        (void)ERR_SET(&err, ERR_CANCELLED, "the thread pool gave the call back");
-        for (struct store_work *work = done.first; work != NULL; work = work->next)
-            set_result(work, ERR_CANCELLED, &err);
-    }
     leave_out(batch);
     is_away = err_is_transient(done.first->result.code);
     if (!is_away)
-        start_next(batch); /* before the answers: the pool has its work while the loop has its own */
+        start_next(batch); /* before the answers: the thread has its work while the loop has its own */
     batch->on_done(batch->owner, &done);
     if (is_away)
         start_next(batch); /* what is left by then */
@@ -204,9 +198,7 @@ static void run(struct store_batch *batch, struct store_work_list *from, size_t 
     while (batch->writing.count < most && from->count > 0)
         store_work_push(&batch->writing, store_work_pop(from));
     batch->writing_to = batch->store;
-    batch->busy = true;
-    batch->request.data = batch;
-    (void)uv_queue_work(batch->loop, &batch->request, on_write, on_written); /* fails only without a callback */
+    store_writer_run(&batch->writer);
 }
 
 static void on_due(uv_timer_t *timer)
@@ -226,7 +218,7 @@ static void start_next(struct store_batch *batch)
 {
     uint64_t now_ms = uv_now(batch->loop);
 
-    if (batch->busy)
+    if (store_batch_is_busy(batch))
         return;
     if (updates_due_ms(batch) <= now_ms) {
         run(batch, &batch->updates, batch->updates_most);
@@ -238,14 +230,30 @@ static void start_next(struct store_batch *batch)
     }
 }
 
-void store_batch_init(struct store_batch *batch, uv_loop_t *loop, store_batch_done_fn on_done, void *owner)
+bool store_batch_is_busy(const struct store_batch *batch)
 {
+    return batch->writer.is_busy;
+}
+
+void store_batch_poll(struct store_batch *batch)
+{
+    store_writer_poll(&batch->writer);
+}
+
+enum err_code store_batch_init(struct store_batch *batch, uv_loop_t *loop, store_batch_done_fn on_done, void *owner,
+                               struct err *err)
+{
+    enum err_code rc = store_writer_start(&batch->writer, loop, write_batch, on_written, batch, err);
+
+    if (rc != ERR_OK)
+        return rc;
     batch->loop = loop;
     batch->on_done = on_done;
     batch->owner = owner;
     batch->updates_most = LEAST_UPDATES;
     (void)uv_timer_init(loop, &batch->timer); /* never fails */
     batch->timer.data = batch;
+    return ERR_OK;
 }
 
 void store_batch_push(struct store_batch *batch, struct job_store *store, struct store_work *work)
@@ -255,7 +263,9 @@ void store_batch_push(struct store_batch *batch, struct job_store *store, struct
     if (work->operation == STORE_INSERT)
         batch->inserted_ms = work->since_ms;
     store_work_push(work->operation == STORE_INSERT ? &batch->inserts : &batch->updates, work);
-    if (!batch->busy)
+    if (batch->inserts.count >= SOME && inserts_due_ms(batch) <= uv_now(batch->loop))
+        start_next(batch);
+    else if (!store_batch_is_busy(batch))
         wait_until(batch, earliest_ms(batch));
 }
 
@@ -279,10 +289,18 @@ void store_batch_hurry(struct store_batch *batch)
     start_next(batch);
 }
 
+static void on_timer_closed(uv_handle_t *timer)
+{
+    struct store_batch *batch = timer->data;
+
+    batch->writer.tell.data = batch->owner;
+    store_writer_close(&batch->writer, batch->on_closed);
+}
+
 void store_batch_close(struct store_batch *batch, uv_close_cb fn)
 {
     if (uv_is_closing((uv_handle_t *)&batch->timer))
         return;
-    batch->timer.data = batch->owner;
-    uv_close((uv_handle_t *)&batch->timer, fn);
+    batch->on_closed = fn;
+    uv_close((uv_handle_t *)&batch->timer, on_timer_closed);
 }

@@ -1,10 +1,10 @@
 /*
- * Writes that gather while a commit is under way and go into the next one together. One batch is in the pool at a time.
- * Inserts, which somebody waits for, go when none is, half as many together as the last time or after an eighth of a
- * commit's time. Updates that nobody waits for follow when no insert came
- * or was written for a moment. While inserts keep coming updates have a twentieth of the store's time, a few at once;
- * notes among them that get no turn in ten seconds are left out: what they say is found out in another way too.
- * All on the loop's thread.
+ * Writes that gather while a commit is under way and go into the next one together, in a thread of its own, one batch
+ * at a time. Inserts, which somebody waits for, go when none is, half as many together as the last time or after an
+ * eighth of a commit's time: at the end of the loop's turn, or at once when there are some. Updates that nobody waits
+ * for follow when no insert came or was written for a moment. While inserts keep coming updates have a twentieth of the
+ * store's time, a few at once; notes among them that get no turn in ten seconds are left out: what they say is found
+ * out in another way too. All on the loop's thread.
  */
 #ifndef GATEWAY_STORE_BATCH_H
 #define GATEWAY_STORE_BATCH_H
@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "gateway/store_work.h"
+#include "gateway/store_writer.h"
 
 enum { STORE_BATCH_INSERTS = 256, STORE_BATCH_UPDATES = 64, STORE_BATCH_MAX_NOTES = 8192 };
 
@@ -27,8 +28,8 @@ struct store_batch {
     struct store_work_list updates;
     struct store_work_list writing;
     uv_timer_t timer; /* for what waits */
-    uv_work_t request;
-    bool busy;
+    struct store_writer writer;
+    uv_close_cb on_closed;
     bool closing;
     uint64_t inserted_ms;     /* when an insert last came or was written */
     uint64_t free_ms;         /* since when the store is free */
@@ -39,7 +40,7 @@ struct store_batch {
     size_t updates_most;      /* at once */
     struct job_store *store;  /* for the next batch */
     uint64_t inserted;        /* batches of inserts so far */
-    /* what the pool's thread works with */
+    /* what the writer's thread works with */
     struct job_store *writing_to;
     uint64_t took_ns;
     struct job_store_text documents[STORE_BATCH_INSERTS];
@@ -47,7 +48,16 @@ struct store_batch {
     struct job_store_change changes[STORE_BATCH_UPDATES];
 };
 
-void store_batch_init(struct store_batch *batch, uv_loop_t *loop, store_batch_done_fn on_done, void *owner);
+/* Starts the thread that writes. */
+enum err_code store_batch_init(struct store_batch *batch, uv_loop_t *loop, store_batch_done_fn on_done, void *owner,
+                               struct err *err) MUST_CHECK;
+
+/* Whether one is written. */
+bool store_batch_is_busy(const struct store_batch *batch);
+
+/* Calls on_done from within where a batch is written already, and starts the next: instead of when the loop gets to it.
+ */
+void store_batch_poll(struct store_batch *batch);
 
 /* Takes an insert, or an update that nobody waits for. on_done is not called from within. */
 void store_batch_push(struct store_batch *batch, struct job_store *store, struct store_work *work);

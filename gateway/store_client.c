@@ -48,7 +48,7 @@ static void on_work(uv_work_t *request)
 
 /* On the loop. */
 
-static void on_timer_closed(uv_handle_t *handle)
+static void on_batch_closed(uv_handle_t *handle)
 {
     struct store_client *client = handle->data;
     store_client_closed_fn on_closed = client->on_closed;
@@ -63,7 +63,7 @@ static void on_timer_closed(uv_handle_t *handle)
 static void close_when_done(struct store_client *client)
 {
     if (client->closing && client->outstanding == 0)
-        store_batch_close(&client->batch, on_timer_closed);
+        store_batch_close(&client->batch, on_batch_closed);
 }
 
 static bool is_failure(enum err_code code)
@@ -428,6 +428,11 @@ void store_client_note(struct store_client *client, const char *id, int64_t fenc
     follow_up(client, work);
 }
 
+void store_client_poll(struct store_client *client)
+{
+    store_batch_poll(&client->batch);
+}
+
 void store_client_delete_accepted(struct store_client *client, const char *id)
 {
     follow_up(client, store_work_create(STORE_DELETE_ACCEPTED, id, NULL));
@@ -438,18 +443,22 @@ enum err_code store_client_create(struct store_client **out, uv_loop_t *loop, co
 {
     struct store_client *client = mem_zeroed(1, sizeof *client);
     struct store_work *work = store_work_create(STORE_PING, NULL, NULL);
+    enum err_code rc = ERR_OK;
 
     *out = NULL;
-    if (client == NULL || work == NULL) {
+    if (client == NULL || work == NULL)
+        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for the store");
+    if (rc == ERR_OK)
+        rc = store_batch_init(&client->batch, loop, on_batch_done, client, err);
+    if (rc != ERR_OK) {
         store_work_destroy(work);
         free(client);
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory for the store");
+        return rc;
     }
     client->loop = loop;
     client->url = url;
     client->retention_days = retention_days;
     client->state = STATE_AWAY; /* with no time to wait: the ping is the first probe */
-    store_batch_init(&client->batch, loop, on_batch_done, client);
     follow_up(client, work);
     *out = client;
     return ERR_OK;

@@ -125,7 +125,7 @@ static int set_up(void **state)
     *state = bench;
     assert_int_equal(uv_loop_init(&bench->loop), 0);
     assert_int_equal(job_store_open(&bench->store, "sqlite::memory:", 90, NULL), ERR_OK);
-    store_batch_init(&bench->batch, &bench->loop, on_done, bench);
+    assert_int_equal(store_batch_init(&bench->batch, &bench->loop, on_done, bench, NULL), ERR_OK);
     return 0;
 }
 

@@ -1,0 +1,44 @@
+/*
+ * A thread that does one thing at a time: always the same one, so that its caches are warm, where the pool's threads
+ * take turns. What is done is told by the loop, or at once to who asks before the loop gets to it.
+ */
+#ifndef GATEWAY_STORE_WRITER_H
+#define GATEWAY_STORE_WRITER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <uv.h>
+
+#include "common/base/err.h"
+
+typedef void (*store_writer_fn)(void *context);
+
+/* Embedded in its owner. */
+struct store_writer {
+    store_writer_fn work;    /* in the thread */
+    store_writer_fn on_done; /* on the loop */
+    void *context;
+    bool is_busy; /* on the loop: from run until on_done */
+    uv_thread_t thread;
+    uv_mutex_t lock; /* of the next two */
+    uv_cond_t changed;
+    bool has_work;
+    bool is_ending;
+    atomic_bool is_done; /* and not told yet */
+    uv_async_t tell;     /* its data is the owner's */
+};
+
+/* Not copied or moved from then on. */
+enum err_code store_writer_start(struct store_writer *writer, uv_loop_t *loop, store_writer_fn work,
+                                 store_writer_fn on_done, void *context, struct err *err) MUST_CHECK;
+
+/* While it is not busy. */
+void store_writer_run(struct store_writer *writer);
+
+/* Calls on_done from within where the work is done and not told yet. */
+void store_writer_poll(struct store_writer *writer);
+
+/* While it is not busy: ends the thread and closes the handle, whose callback `fn` is. */
+void store_writer_close(struct store_writer *writer, uv_close_cb fn);
+
+#endif
