@@ -5,7 +5,6 @@
 #include "gateway/problem.h"
 #include "gateway/router.h"
 #include "gateway/settings.h"
-#include "gateway/store_client.h"
 
 enum {
     KEPT_BYTES = CONNECTION_INPUT_BYTES, /* of requests behind the one that is answered */
@@ -184,8 +183,6 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
 {
     struct connection *connection = stream->data;
 
-    if (length > 0)
-        store_client_poll(connection->pool->services->store); /* it may end this connection too */
     if (length == UV_EOF) {
         on_peer_done(connection);
     } else if (length < 0) {

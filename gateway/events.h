@@ -2,8 +2,8 @@
  * What happens to jobs, as it happens: one blocking read of all queues' events on a Redis connection of its own, fanned
  * out in memory to who subscribed to a job. Each event comes once and in order, also over a lost connection. Where some
  * may have been missed (Redis was away or lost writes, the stream was trimmed) every subscriber is told to look for
- * itself. While nobody is subscribed nothing is read; the first who subscribes is told to look too, when reading goes on.
- * All on the loop's thread.
+ * itself. While nobody is subscribed nothing is read; the first who subscribes is told to look too, when reading goes
+ * on. All on the loop's thread.
  *
  *   AWAY ──connected──> POSITIONING ──each queue's newest id is known──> READING ──lost──> AWAY
  *                            ^────first subscriber──── RESTING <──nobody──'

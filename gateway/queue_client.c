@@ -8,7 +8,14 @@
 #include "common/base/mem.h"
 #include "common/job/job_queue_control.h"
 
-enum { RETRY_MS = 1000, REASON_BYTES = 96 };
+enum {
+    RETRY_MS = 1000,
+    REASON_BYTES = 96,
+    /* Enqueues that Redis has at a time, and how many of them when it gets more: it answers all that it finds together,
+     * and the loop would have nothing to do meanwhile. */
+    ENQUEUES_MOST = 24,
+    ENQUEUES_LOW = 12
+};
 
 enum state { STATE_AWAY, STATE_GROUPING, STATE_READY };
 
@@ -22,9 +29,13 @@ struct queue_client {
     uv_timer_t retry;
     enum state state;
     enum told told;
-    char reason[REASON_BYTES]; /* while it is not READY */
-    size_t grouping;           /* answers to come */
-    bool refused;              /* one of them was no */
+    char reason[REASON_BYTES];     /* while it is not READY */
+    size_t grouping;               /* answers to come */
+    bool refused;                  /* one of them was no */
+    struct enqueue *first_waiting; /* to be enqueued, in their order */
+    struct enqueue **last_waiting; /* where the next one goes */
+    size_t enqueues;               /* that Redis has */
+    bool is_sending;
     queue_client_ready_fn on_ready;
     void *ready_context;
     bool closing;
@@ -36,6 +47,8 @@ struct queue_client {
 /* One enqueue until it is answered. */
 struct enqueue {
     struct queue_client *client;
+    struct enqueue *next;         /* while it waits */
+    struct redis_command command; /* until it is sent */
     queue_client_enqueued_fn fn;
     void *context;
 };
@@ -174,6 +187,7 @@ enum err_code queue_client_create(struct queue_client **out, uv_loop_t *loop, co
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for the queue");
     client->loop = loop;
     client->config = *config;
+    client->last_waiting = &client->first_waiting;
     (void)snprintf(client->reason, sizeof client->reason, "the queue's Redis is not connected yet");
     rc = redis_async_create(&client->redis, loop, &redis, err);
     if (rc != ERR_OK) {
@@ -233,25 +247,50 @@ void queue_client_send(struct queue_client *client, const struct redis_command *
     redis_async_send(client->redis, command, fn, context);
 }
 
+static void send_waiting(struct queue_client *client);
+
 static void on_enqueued(void *context, const struct redis_reply *reply, const struct err *err)
 {
     struct enqueue *call = context;
+    struct queue_client *client = call->client;
     enum job_queue_enqueued outcome = JOB_QUEUE_NEW;
     char id[JOB_ID_BYTES] = "";
     struct err failure;
 
-    queue_client_note_refusal(call->client, reply, err);
+    client->enqueues--;
+    queue_client_note_refusal(client, reply, err);
     if (err == NULL && job_queue_enqueue_parse(reply, &outcome, id, &failure) != ERR_OK)
         err = &failure;
     call->fn(call->context, outcome, id, err);
     free(call);
+    if (client->enqueues <= ENQUEUES_LOW)
+        send_waiting(client);
+}
+
+/* Also when the connection is lost: each is told so by its own answer. */
+static void send_waiting(struct queue_client *client)
+{
+    if (client->is_sending) /* an answer from within, out of memory or at the end */
+        return;
+    client->is_sending = true;
+    while (client->first_waiting != NULL && client->enqueues < ENQUEUES_MOST) {
+        struct enqueue *call = client->first_waiting;
+        struct redis_command command = call->command;
+
+        client->first_waiting = call->next;
+        if (client->first_waiting == NULL)
+            client->last_waiting = &client->first_waiting;
+        client->enqueues++;
+        redis_async_send(client->redis, &command, on_enqueued, call); /* the call may be gone */
+        redis_command_fini(&command);
+    }
+    client->is_sending = false;
 }
 
 void queue_client_enqueue(struct queue_client *client, const struct job_queue_enqueue *job, queue_client_enqueued_fn fn,
                           void *context)
 {
     struct enqueue *call = mem_zeroed(1, sizeof *call);
-    struct redis_command command;
     struct err err;
 
     if (call == NULL) {
@@ -260,9 +299,10 @@ void queue_client_enqueue(struct queue_client *client, const struct job_queue_en
         return;
     }
     *call = (struct enqueue){.client = client, .fn = fn, .context = context};
-    job_queue_enqueue_command(&command, job);
-    redis_async_send(client->redis, &command, on_enqueued, call);
-    redis_command_fini(&command);
+    job_queue_enqueue_command(&call->command, job);
+    *client->last_waiting = call;
+    client->last_waiting = &call->next;
+    send_waiting(client);
 }
 
 static void on_told(void *context, const struct redis_reply *reply, const struct err *err)

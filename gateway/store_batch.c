@@ -6,7 +6,6 @@ enum {
     PATIENCE_MS = 10000, /* of notes with inserts that keep coming */
     LEAST_UPDATES = 8,
     PARTS_TO_GATHER = 8, /* of a commit's time: one of them is waited for more inserts */
-    SOME = 8,            /* inserts: enough to keep the thread in work while the loop takes more */
     NS_PER_MS = 1000000
 };
 
@@ -218,7 +217,7 @@ static void start_next(struct store_batch *batch)
 {
     uint64_t now_ms = uv_now(batch->loop);
 
-    if (store_batch_is_busy(batch))
+    if (batch->writer.is_busy)
         return;
     if (updates_due_ms(batch) <= now_ms) {
         run(batch, &batch->updates, batch->updates_most);
@@ -228,16 +227,6 @@ static void start_next(struct store_batch *batch)
     } else if (earliest_ms(batch) != UINT64_MAX) {
         wait_until(batch, earliest_ms(batch));
     }
-}
-
-bool store_batch_is_busy(const struct store_batch *batch)
-{
-    return batch->writer.is_busy;
-}
-
-void store_batch_poll(struct store_batch *batch)
-{
-    store_writer_poll(&batch->writer);
 }
 
 enum err_code store_batch_init(struct store_batch *batch, uv_loop_t *loop, store_batch_done_fn on_done, void *owner,
@@ -263,9 +252,7 @@ void store_batch_push(struct store_batch *batch, struct job_store *store, struct
     if (work->operation == STORE_INSERT)
         batch->inserted_ms = work->since_ms;
     store_work_push(work->operation == STORE_INSERT ? &batch->inserts : &batch->updates, work);
-    if (batch->inserts.count >= SOME && inserts_due_ms(batch) <= uv_now(batch->loop))
-        start_next(batch);
-    else if (!store_batch_is_busy(batch))
+    if (!batch->writer.is_busy)
         wait_until(batch, earliest_ms(batch));
 }
 

@@ -1,7 +1,7 @@
 /*
  * Writes that gather while a commit is under way and go into the next one together, in a thread of its own, one batch
  * at a time. Inserts, which somebody waits for, go when none is, half as many together as the last time or after an
- * eighth of a commit's time: at the end of the loop's turn, or at once when there are some. Updates that nobody waits
+ * eighth of a commit's time. Updates that nobody waits
  * for follow when no insert came or was written for a moment. While inserts keep coming updates have a twentieth of the
  * store's time, a few at once; notes among them that get no turn in ten seconds are left out: what they say is found
  * out in another way too. All on the loop's thread.
@@ -51,13 +51,6 @@ struct store_batch {
 /* Starts the thread that writes. */
 enum err_code store_batch_init(struct store_batch *batch, uv_loop_t *loop, store_batch_done_fn on_done, void *owner,
                                struct err *err) MUST_CHECK;
-
-/* Whether one is written. */
-bool store_batch_is_busy(const struct store_batch *batch);
-
-/* Calls on_done from within where a batch is written already, and starts the next: instead of when the loop gets to it.
- */
-void store_batch_poll(struct store_batch *batch);
 
 /* Takes an insert, or an update that nobody waits for. on_done is not called from within. */
 void store_batch_push(struct store_batch *batch, struct job_store *store, struct store_work *work);

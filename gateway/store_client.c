@@ -428,11 +428,6 @@ void store_client_note(struct store_client *client, const char *id, int64_t fenc
     follow_up(client, work);
 }
 
-void store_client_poll(struct store_client *client)
-{
-    store_batch_poll(&client->batch);
-}
-
 void store_client_delete_accepted(struct store_client *client, const char *id)
 {
     follow_up(client, store_work_create(STORE_DELETE_ACCEPTED, id, NULL));

@@ -73,10 +73,6 @@ void store_client_delete_accepted(struct store_client *client, const char *id);
 void store_client_note(struct store_client *client, const char *id, int64_t fence, enum job_state state,
                        int64_t queued_ms);
 
-/* Answers from within what was written meanwhile, instead of when the loop gets to it: what comes next of those jobs
- * goes on while the loop has other work. */
-void store_client_poll(struct store_client *client);
-
 /* Takes no more calls; on_closed runs when the last is done and the client is gone. Idempotent. */
 typedef void (*store_client_closed_fn)(void *context);
 void store_client_close(struct store_client *client, store_client_closed_fn on_closed, void *context);

@@ -15,7 +15,6 @@ static void run(void *argument)
         writer->has_work = false;
         uv_mutex_unlock(&writer->lock);
         writer->work(writer->context);
-        atomic_store(&writer->is_done, true);
         (void)uv_async_send(&writer->tell); /* fails only for a handle that closes */
         uv_mutex_lock(&writer->lock);
     }
@@ -24,7 +23,11 @@ static void run(void *argument)
 
 static void on_tell(uv_async_t *tell)
 {
-    store_writer_poll((struct store_writer *)((char *)tell - offsetof(struct store_writer, tell)));
+    struct store_writer *writer = (struct store_writer *)((char *)tell - offsetof(struct store_writer, tell));
+
+    writer->is_busy = false;
+    uv_unref((uv_handle_t *)&writer->tell);
+    writer->on_done(writer->context);
 }
 
 static enum err_code start_thread(struct store_writer *writer)
@@ -63,15 +66,6 @@ void store_writer_run(struct store_writer *writer)
     writer->has_work = true;
     uv_cond_signal(&writer->changed);
     uv_mutex_unlock(&writer->lock);
-}
-
-void store_writer_poll(struct store_writer *writer)
-{
-    if (!atomic_exchange(&writer->is_done, false))
-        return;
-    writer->is_busy = false;
-    uv_unref((uv_handle_t *)&writer->tell);
-    writer->on_done(writer->context);
 }
 
 void store_writer_close(struct store_writer *writer, uv_close_cb fn)

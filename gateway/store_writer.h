@@ -1,11 +1,10 @@
 /*
  * A thread that does one thing at a time: always the same one, so that its caches are warm, where the pool's threads
- * take turns. What is done is told by the loop, or at once to who asks before the loop gets to it.
+ * take turns.
  */
 #ifndef GATEWAY_STORE_WRITER_H
 #define GATEWAY_STORE_WRITER_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <uv.h>
 
@@ -24,8 +23,7 @@ struct store_writer {
     uv_cond_t changed;
     bool has_work;
     bool is_ending;
-    atomic_bool is_done; /* and not told yet */
-    uv_async_t tell;     /* its data is the owner's */
+    uv_async_t tell; /* its data is the owner's */
 };
 
 /* Not copied or moved from then on. */
@@ -34,9 +32,6 @@ enum err_code store_writer_start(struct store_writer *writer, uv_loop_t *loop, s
 
 /* While it is not busy. */
 void store_writer_run(struct store_writer *writer);
-
-/* Calls on_done from within where the work is done and not told yet. */
-void store_writer_poll(struct store_writer *writer);
 
 /* While it is not busy: ends the thread and closes the handle, whose callback `fn` is. */
 void store_writer_close(struct store_writer *writer, uv_close_cb fn);

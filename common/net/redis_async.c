@@ -397,14 +397,12 @@ static void on_reply(redisAsyncContext *connection, void *data, void *privdata);
 static bool submit(struct redis_async *redis, struct redis_request *request)
 {
     struct str *wire = &redis->wire;
-    size_t length;
     bool is_taken;
 
     if (redis->state != STATE_READY || redis->pending.count >= MAX_PENDING)
         return false;
     is_taken = redis_command_print(wire, &request->command, request->sent_as_text) &&
                redisAsyncFormattedCommand(redis->connection, on_reply, request, wire->text, wire->length) == REDIS_OK;
-    length = wire->length;
     if (wire->capacity > WIRE_KEPT_BYTES)
         str_fini(wire);
     if (!is_taken)
@@ -412,8 +410,6 @@ static bool submit(struct redis_async *redis, struct redis_request *request)
     request->deadline_ms =
         redis_request_deadline(request, &redis->pending, now_ms(redis), (uint64_t)redis->config.reply_timeout_ms);
     redis_request_push(&redis->pending, request);
-    if (!redis->config.url.tls) /* whose layer may have to read before it can write */
-        redis_link_sent(redis->connection, length);
     return true;
 }
 

@@ -5,13 +5,10 @@
 
 #include "common/base/mem.h"
 
-enum { AHEAD_BYTES = 8192 };
-
 struct link {
     uv_poll_t poll;
     uv_prepare_t turn_end;
     int open_handles;
-    size_t unwritten; /* bytes, at most */
     bool writing;
     struct redis_link_owner owner;
     redisAsyncContext *connection; /* NULL: hiredis is done with it */
@@ -61,7 +58,6 @@ static void write_at_turn_end(uv_prepare_t *turn_end)
     (void)uv_prepare_stop(turn_end); /* never fails, as start with a callback */
     if (link->connection == NULL)
         return;
-    link->unwritten = 0;
     link->writing = true;
     redisAsyncHandleWrite(link->connection);
     link->writing = false;
@@ -127,16 +123,4 @@ bool redis_link_attach(struct redisAsyncContext *connection, uv_loop_t *loop, co
     connection->ev.delWrite = delete_write;
     connection->ev.cleanup = cleanup;
     return true;
-}
-
-void redis_link_sent(struct redisAsyncContext *connection, size_t bytes)
-{
-    struct link *link = connection->ev.data;
-    int done;
-
-    link->unwritten += bytes;
-    if (link->unwritten < AHEAD_BYTES || (link->events & UV_WRITABLE) != 0)
-        return;
-    link->unwritten = 0;
-    (void)redisBufferWrite(&connection->c, &done);
 }

@@ -7,7 +7,6 @@
 #define COMMON_NET_REDIS_LINK_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <uv.h>
 
 struct redisAsyncContext;
@@ -21,9 +20,5 @@ struct redis_link_owner {
 
 /* false when out of memory or handles. */
 bool redis_link_attach(struct redisAsyncContext *connection, uv_loop_t *loop, const struct redis_link_owner *owner);
-
-/* So many bytes were given to hiredis: much is written at once, so that Redis has its work while the turn goes on. What
- * fails is told by the write that follows. */
-void redis_link_sent(struct redisAsyncContext *connection, size_t bytes);
 
 #endif

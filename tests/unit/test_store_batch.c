@@ -11,7 +11,7 @@
 
 #include "gateway/store_batch.h"
 
-enum { MOMENT_MS = 20, LOAD_MS = 300, NS_PER_MS = 1000000, IDS = 4, CLIENTS = 8, UPDATES = 20000, GIVE_UP_MS = 20000 };
+enum { MOMENT_MS = 20, LOAD_MS = 300, NS_PER_MS = 1000000, IDS = 4, CLIENTS = 8, UPDATES = 20000 };
 
 struct bench {
     uv_loop_t loop;
@@ -269,28 +269,6 @@ static void without_inserts_a_note_is_written_however_late(void **state)
     assert_true(bench->most_updates < STORE_BATCH_UPDATES);
 }
 
-/* Without a turn of the loop; and nothing is told twice. */
-static void some_inserts_go_at_once_and_are_told_to_who_asks(void **state)
-{
-    struct bench *bench = *state;
-    uint64_t give_up_ns = uv_hrtime() + (uint64_t)GIVE_UP_MS * NS_PER_MS;
-
-    for (int i = 0; i < CLIENTS - 1; i++)
-        push_insert(bench);
-    assert_false(store_batch_is_busy(&bench->batch));
-    push_insert(bench);
-    assert_true(store_batch_is_busy(&bench->batch));
-    push_insert(bench); /* for the next one */
-    while (bench->inserted == 0 && uv_hrtime() < give_up_ns)
-        store_batch_poll(&bench->batch);
-    assert_int_equal(bench->inserted, CLIENTS);
-    (void)uv_run(&bench->loop, UV_RUN_DEFAULT);
-    assert_int_equal(bench->inserted, CLIENTS + 1);
-    assert_int_equal(bench->batch.inserted, 2);
-    store_batch_poll(&bench->batch);
-    assert_int_equal(bench->inserted, CLIENTS + 1);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,7 +279,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(inserts_that_come_back_together_go_together, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_insert_that_stays_alone_goes_after_a_part_of_a_commits_time, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(some_inserts_go_at_once_and_are_told_to_who_asks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_inserts_a_note_is_written_however_late, set_up, tear_down),
     };
 
