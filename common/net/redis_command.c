@@ -9,8 +9,9 @@
 #include "common/net/redis_internal.h"
 
 enum {
-    SCRIPT_BYTES = 1000, /* of most, with their arguments */
-    FRAME_BYTES = 10     /* of most arguments */
+    SCRIPT_BYTES = 1200, /* of most, with their arguments */
+    FRAME_BYTES = 16,    /* of most arguments, and more */
+    INT_BYTES = 24
 };
 
 void redis_command_init(struct redis_command *command, const char *name)
@@ -48,9 +49,19 @@ bool redis_command_copy(struct redis_command *out, const struct redis_command *c
     return !out->bytes.failed;
 }
 
-/* What was appended to the bytes is an argument. */
+/* $<length>, the bytes and each time a new line: as RESP has it. */
+
+static void begin_argument(struct redis_command *command, size_t length)
+{
+    str_reserve(&command->bytes, length + FRAME_BYTES);
+    str_append_char(&command->bytes, '$');
+    str_append_int(&command->bytes, (int64_t)length);
+    str_append(&command->bytes, "\r\n", 2);
+}
+
 static void end_argument(struct redis_command *command)
 {
+    str_append(&command->bytes, "\r\n", 2);
     if (mem_grow(&command->ends, &command->capacity, command->count + 1, sizeof *command->ends, NULL) != ERR_OK)
         command->bytes.failed = true;
     else
@@ -59,6 +70,7 @@ static void end_argument(struct redis_command *command)
 
 void redis_command_add_bytes(struct redis_command *command, const void *bytes, size_t length)
 {
+    begin_argument(command, length);
     str_append(&command->bytes, bytes, length);
     end_argument(command);
 }
@@ -70,12 +82,18 @@ void redis_command_add(struct redis_command *command, const char *text)
 
 void redis_command_add_int(struct redis_command *command, int64_t value)
 {
-    str_append_int(&command->bytes, value);
-    end_argument(command);
+    char text[INT_BYTES];
+
+    redis_command_add_bytes(command, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)value));
 }
 
 void redis_command_add_joined(struct redis_command *command, const char *const *texts, size_t count)
 {
+    size_t length = 0;
+
+    for (size_t i = 0; i < count; i++)
+        length += strlen(texts[i]);
+    begin_argument(command, length);
     for (size_t i = 0; i < count; i++)
         str_append_text(&command->bytes, texts[i]);
     end_argument(command);
@@ -83,51 +101,53 @@ void redis_command_add_joined(struct redis_command *command, const char *const *
 
 void redis_command_add_format(struct redis_command *command, const char *format, ...)
 {
+    struct str text = {0};
     va_list args;
 
     va_start(args, format);
-    str_append_arguments(&command->bytes, format, args);
+    str_append_arguments(&text, format, args);
     va_end(args);
-    end_argument(command);
+    redis_command_add_bytes(command, text.text, text.length);
+    command->bytes.failed = command->bytes.failed || text.failed;
+    str_fini(&text);
 }
 
 const char *redis_command_argument(const struct redis_command *command, size_t index, size_t *length)
 {
-    size_t begin = index > 0 ? command->ends[index - 1] : 0;
+    const char *frame = command->bytes.text + (index > 0 ? command->ends[index - 1] : 0);
+    const char *argument = strchr(frame, '\n') + 1;
 
-    *length = command->ends[index] - begin;
-    return command->bytes.text + begin;
+    *length = (size_t)(command->bytes.text + command->ends[index] - 2 - argument);
+    return argument;
 }
 
-static void print_argument(struct str *out, const char *bytes, size_t length)
+static void print_argument(struct str *out, const char *text)
 {
+    size_t length = strlen(text);
+
     str_append_char(out, '$');
     str_append_int(out, (int64_t)length);
     str_append(out, "\r\n", 2);
-    str_append(out, bytes, length);
+    str_append(out, text, length);
     str_append(out, "\r\n", 2);
 }
 
 /* RESP: an array of bulk strings. */
 bool redis_command_print(struct str *out, const struct redis_command *command, bool as_eval)
 {
+    size_t begin = as_eval ? command->ends[1] : 0; /* behind EVALSHA and the SHA-1 */
+
     str_clear(out);
     if (command->bytes.failed)
         return false;
-    str_reserve(out, command->bytes.length + (command->count + 1) * FRAME_BYTES);
+    str_reserve(out, command->bytes.length + FRAME_BYTES);
     str_append_char(out, '*');
     str_append_int(out, (int64_t)command->count);
     str_append(out, "\r\n", 2);
-    for (size_t i = 0; i < command->count; i++) {
-        size_t length;
-        const char *argument = redis_command_argument(command, i, &length);
-
-        if (as_eval && i == 0)
-            print_argument(out, "EVAL", strlen("EVAL"));
-        else if (as_eval && i == 1)
-            print_argument(out, command->script->text, strlen(command->script->text));
-        else
-            print_argument(out, argument, length);
+    if (as_eval) {
+        print_argument(out, "EVAL");
+        print_argument(out, command->script->text);
     }
+    str_append(out, command->bytes.text + begin, command->bytes.length - begin);
     return !out->failed;
 }

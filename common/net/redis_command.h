@@ -18,7 +18,7 @@ struct redis_script {
 };
 
 struct redis_command {
-    struct str bytes; /* the arguments, one behind the other */
+    struct str bytes; /* the arguments as RESP has them, one behind the other */
     size_t *ends;     /* where each ends in bytes */
     size_t count;
     size_t capacity;
