@@ -33,13 +33,14 @@ void job_queue_enqueue_command(struct redis_command *command, const struct job_q
 {
     const char *queue = job->queue;
     const char *const idempotency[] = {"q:{", queue, "}:idem:", job->idempotency_hash};
+    const char *const none[] = {"q:{", queue, "}:j:", job->id, ":noidem"};
     const char *const unique[] = {"q:{", queue, "}:u:", job_type_name(job->type), ":", job->shop};
 
     redis_command_init_script(command, &job_script_enqueue, 7);
     if (job->idempotency_hash != NULL)
         redis_command_add_joined(command, idempotency, sizeof idempotency / sizeof idempotency[0]);
     else
-        redis_command_add_format(command, "q:{%s}:j:%s:noidem", queue, job->id);
+        redis_command_add_joined(command, none, sizeof none / sizeof none[0]);
     redis_command_add_joined(command, unique, sizeof unique / sizeof unique[0]);
     job_queue_add_job_key(command, queue, job->id);
     job_queue_add_key(command, queue, "s");

@@ -19,9 +19,11 @@ static const char schema[] =
     "PRAGMA synchronous=FULL;"
     "CREATE TABLE IF NOT EXISTS jobs(id TEXT PRIMARY KEY, state TEXT NOT NULL, type TEXT NOT NULL,"
     " created_at TEXT NOT NULL, fence INTEGER NOT NULL, document TEXT NOT NULL) WITHOUT ROWID;"
-    "CREATE INDEX IF NOT EXISTS jobs_state ON jobs(state, created_at);"
-    "CREATE INDEX IF NOT EXISTS jobs_type ON jobs(type, created_at);"
-    "CREATE INDEX IF NOT EXISTS jobs_created ON jobs(created_at);"
+    "DROP INDEX IF EXISTS jobs_state;" /* of earlier versions: without the order that lists have */
+    "DROP INDEX IF EXISTS jobs_type;"
+    "DROP INDEX IF EXISTS jobs_created;"
+    "CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs(state);" /* and then id, which is the order of time */
+    "CREATE INDEX IF NOT EXISTS jobs_by_type ON jobs(type);"
     "CREATE TABLE IF NOT EXISTS reports(id TEXT PRIMARY KEY, type TEXT NOT NULL, namespace TEXT NOT NULL,"
     " created_at TEXT NOT NULL, fence INTEGER NOT NULL, published INTEGER NOT NULL, document TEXT NOT NULL) WITHOUT "
     "ROWID;"

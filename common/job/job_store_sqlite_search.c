@@ -1,24 +1,43 @@
 #include "common/job/job_store_sqlite_search.h"
 
+#include <stdlib.h>
+
+#include "common/base/str.h"
 #include "common/job/job_store_sqlite_statement.h"
+
+/* Only what is asked for: with `? IS NULL OR …` SQLite would use no index. */
+static char *print_find(const struct job_store_filter *filter)
+{
+    struct str sql = {0};
+
+    str_append_text(&sql, "SELECT document FROM jobs WHERE 1");
+    str_append_text(&sql, filter->state != NULL ? " AND state=?" : "");
+    str_append_text(&sql, filter->type != NULL ? " AND type=?" : "");
+    str_append_text(&sql, filter->before != NULL ? " AND id<?" : "");
+    str_append_text(&sql, filter->shop != NULL ? " AND json_extract(document,'$.namespace')=?" : "");
+    str_append_text(&sql, " ORDER BY id DESC LIMIT ?");
+    return str_take(&sql);
+}
 
 enum err_code job_store_sqlite_search_find(sqlite3 *db, const struct job_store_filter *filter, struct json *list,
                                            struct err *err)
 {
+    const char *const texts[] = {filter->state, filter->type, filter->before, filter->shop};
     struct job_store_sqlite_statement statement;
-    enum err_code rc = job_store_sqlite_statement_prepare(
-        &statement, db,
-        "SELECT document FROM jobs WHERE (?1 IS NULL OR state=?1) AND (?2 IS NULL OR type=?2)"
-        " AND (?3 IS NULL OR id<?3) AND (?4 IS NULL OR json_extract(document,'$.namespace')=?4)"
-        " ORDER BY id DESC LIMIT ?5",
-        err);
+    char *sql = print_find(filter);
+    enum err_code rc;
 
-    job_store_sqlite_statement_bind_text(&statement, filter->state);
-    job_store_sqlite_statement_bind_text(&statement, filter->type);
-    job_store_sqlite_statement_bind_text(&statement, filter->before);
-    job_store_sqlite_statement_bind_text(&statement, filter->shop);
+    if (sql == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory to look for jobs");
+    rc = job_store_sqlite_statement_prepare(&statement, db, sql, err);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (texts[i] != NULL)
+            job_store_sqlite_statement_bind_text(&statement, texts[i]);
+    }
     job_store_sqlite_statement_bind_int(&statement, filter->limit);
-    return job_store_sqlite_statement_read_all(&statement, rc, list, err);
+    rc = job_store_sqlite_statement_read_all(&statement, rc, list, err);
+    free(sql);
+    return rc;
 }
 
 enum err_code job_store_sqlite_search_unfinished(sqlite3 *db, const char *created_before, const char *after, int limit,

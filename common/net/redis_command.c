@@ -1,7 +1,6 @@
 #include "common/net/redis_command.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +9,8 @@
 
 enum {
     SCRIPT_BYTES = 1200, /* of most, with their arguments */
-    FRAME_BYTES = 16,    /* of most arguments, and more */
+    SCRIPT_ARGUMENTS = 32,
+    FRAME_BYTES = 16, /* of most arguments, and more */
     INT_BYTES = 24
 };
 
@@ -24,6 +24,8 @@ void redis_command_init_script(struct redis_command *command, const struct redis
 {
     *command = (struct redis_command){0};
     str_reserve(&command->bytes, SCRIPT_BYTES);
+    if (mem_grow(&command->ends, &command->capacity, SCRIPT_ARGUMENTS, sizeof *command->ends, NULL) != ERR_OK)
+        command->bytes.failed = true;
     redis_command_add(command, "EVALSHA");
     redis_command_add(command, script->sha1);
     redis_command_add_int(command, keys);
@@ -49,14 +51,30 @@ bool redis_command_copy(struct redis_command *out, const struct redis_command *c
     return !out->bytes.failed;
 }
 
+/* The digits in front of `end`; gives where they begin. */
+static char *put_digits(char *end, uint64_t value)
+{
+    do {
+        *--end = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    return end;
+}
+
 /* $<length>, the bytes and each time a new line: as RESP has it. */
 
 static void begin_argument(struct redis_command *command, size_t length)
 {
+    char frame[FRAME_BYTES + 8];
+    char *end = frame + sizeof frame;
+    char *at = end;
+
+    *--at = '\n';
+    *--at = '\r';
+    at = put_digits(at, length);
+    *--at = '$';
     str_reserve(&command->bytes, length + FRAME_BYTES);
-    str_append_char(&command->bytes, '$');
-    str_append_int(&command->bytes, (int64_t)length);
-    str_append(&command->bytes, "\r\n", 2);
+    str_append(&command->bytes, at, (size_t)(end - at));
 }
 
 static void end_argument(struct redis_command *command)
@@ -83,8 +101,12 @@ void redis_command_add(struct redis_command *command, const char *text)
 void redis_command_add_int(struct redis_command *command, int64_t value)
 {
     char text[INT_BYTES];
+    char *end = text + sizeof text;
+    char *at = put_digits(end, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 
-    redis_command_add_bytes(command, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)value));
+    if (value < 0)
+        *--at = '-';
+    redis_command_add_bytes(command, at, (size_t)(end - at));
 }
 
 void redis_command_add_joined(struct redis_command *command, const char *const *texts, size_t count)
