@@ -230,6 +230,8 @@ static void gateways_side_by_side_enqueue_each_job_once(void **state)
     memcpy(other.store_url, fixture->store_url, sizeof other.store_url);
     assert_true(server_prepare(&other.gateway));
     gateway_fixture_start_gateway(&other, settings);
+    gateway_fixture_wait_for_log(&other, "queue.ready");
+    gateway_fixture_wait_for_log(&other, "store.ready");
     for (int i = 0; i < MANY; i++) {
         char shop[32];
 
