@@ -15,8 +15,9 @@ static void run(void *argument)
         writer->has_work = false;
         uv_mutex_unlock(&writer->lock);
         writer->work(writer->context);
-        (void)uv_async_send(&writer->tell); /* fails only for a handle that closes */
         uv_mutex_lock(&writer->lock);
+        writer->is_done = true;
+        (void)uv_async_send(&writer->tell); /* fails only for a handle that closes */
     }
     uv_mutex_unlock(&writer->lock);
 }
@@ -24,7 +25,14 @@ static void run(void *argument)
 static void on_tell(uv_async_t *tell)
 {
     struct store_writer *writer = (struct store_writer *)((char *)tell - offsetof(struct store_writer, tell));
+    bool is_done;
 
+    uv_mutex_lock(&writer->lock);
+    is_done = writer->is_done;
+    writer->is_done = false;
+    uv_mutex_unlock(&writer->lock);
+    if (!is_done)
+        return;
     writer->is_busy = false;
     uv_unref((uv_handle_t *)&writer->tell);
     writer->on_done(writer->context);

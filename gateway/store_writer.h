@@ -19,9 +19,10 @@ struct store_writer {
     void *context;
     bool is_busy; /* on the loop: from run until on_done */
     uv_thread_t thread;
-    uv_mutex_t lock; /* of the next two */
+    uv_mutex_t lock; /* of the next four */
     uv_cond_t changed;
     bool has_work;
+    bool is_done; /* and not told */
     bool is_ending;
     uv_async_t tell; /* its data is the owner's */
 };
