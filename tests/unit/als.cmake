@@ -5,6 +5,7 @@ recfleet_test(NAME test_als_kernels SOURCES test_als_kernels.c als_reference.c L
 recfleet_test(NAME test_als_systems SOURCES test_als_systems.c als_reference.c LIBS recfleet_als recfleet_als_cpu)
 recfleet_test(NAME test_als_heavy SOURCES test_als_heavy.c als_reference.c LIBS recfleet_als recfleet_als_cpu)
 recfleet_test(NAME test_als_weighted SOURCES test_als_weighted.c als_reference.c LIBS recfleet_als recfleet_als_cpu)
+recfleet_test(NAME test_als_acceleration SOURCES test_als_acceleration.c als_reference.c LIBS recfleet_als recfleet_als_cpu)
 recfleet_test(NAME test_als_rows SOURCES test_als_rows.c als_reference.c LIBS recfleet_als recfleet_als_cpu)
 recfleet_test(NAME test_free_memory SOURCES test_free_memory.c LIBS recfleet_pipeline)
 foreach(part IN ITEMS train top evaluate memory)

@@ -89,6 +89,23 @@ static void without_a_device_cuda_is_refused_and_auto_takes_the_cpu(void **state
     assert_memory_equal(text, "cpu ", 4);
 }
 
+static void acceleration_is_refused_and_auto_takes_the_cpu(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct als_params params = usual;
+    struct als_model model;
+    struct err err = {0};
+
+    params.acceleration = true;
+    params.solver = ALS_SOLVER_EXACT;
+    assert_int_equal(als_train(&model, &fixture->values, &params, NULL, NULL, &err), ERR_CONFIG);
+    assert_non_null(strstr(err.message, "acceleration"));
+    params.backend = ALS_BACKEND_AUTO;
+    assert_int_equal(als_train(&model, &fixture->values, &params, NULL, NULL, NULL), ERR_OK);
+    assert_int_equal(model.backend, ALS_BACKEND_CPU);
+    als_model_fini(&model);
+}
+
 static void a_device_that_never_has_the_memory_is_refused_with_the_sizes(void **state)
 {
     static const char *const words[] = {"12 users x 9 items with 4 factors", "needs ", "1000 of 2000 are free", NULL};
@@ -206,6 +223,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(without_a_device_cuda_is_refused_and_auto_takes_the_cpu),
+        TEST(acceleration_is_refused_and_auto_takes_the_cpu),
         TEST(a_device_that_never_has_the_memory_is_refused_with_the_sizes),
         TEST(a_device_that_lacks_the_memory_now_is_busy),
         TEST(a_device_lost_at_any_call_gives_the_job_back),

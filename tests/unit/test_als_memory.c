@@ -145,6 +145,18 @@ static enum err_code attempt_scaled(const struct csr *values, struct err *err)
     return rc;
 }
 
+static enum err_code attempt_accelerated(const struct csr *values, struct err *err)
+{
+    struct als_params params = usual;
+    struct als_model model;
+    enum err_code rc;
+
+    params.acceleration = true;
+    rc = als_train(&model, values, &params, NULL, NULL, err);
+    als_model_fini(&model);
+    return rc;
+}
+
 static enum err_code attempt_exact(const struct csr *values, struct err *err)
 {
     return attempt_training(values, ALS_SOLVER_EXACT, err);
@@ -204,6 +216,7 @@ static void training_survives_every_failed_allocation(void **state)
     (void)state;
     check_every_failure(attempt_exact);
     check_every_failure(attempt_scaled);
+    check_every_failure(attempt_accelerated);
     check_every_failure(attempt_weighted);
     check_every_failure(attempt_cg);
     check_every_failure(attempt_cholesky);
@@ -240,14 +253,15 @@ static void sweeps_allocate_nothing(void **state)
 
     (void)state;
     als_reference_random(&values, USERS, ITEMS, 0.2, 4);
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 5; i++) {
         long after_first = -1;
         const struct als_observer observer = {.on_iteration = on_iteration, .context = &after_first};
         struct als_params params = usual;
         struct als_model model;
 
-        params.solver = solvers[i % 3];
-        params.regularization_scaling = i < 3 ? ALS_SCALING_NONE : ALS_SCALING_FREQUENCY;
+        params.solver = solvers[i < 4 ? i % 3 : 0];
+        params.regularization_scaling = i == 3 ? ALS_SCALING_FREQUENCY : ALS_SCALING_NONE;
+        params.acceleration = i == 4;
         atomic_store(&allocations, 0);
         assert_int_equal(als_train(&model, &values, &params, &observer, NULL, NULL), ERR_OK);
         assert_true(after_first > 0);
@@ -270,15 +284,16 @@ static void the_figure_is_what_a_training_takes(void **state)
     assert_int_equal(csr_transpose(&by_item, &values, NULL), ERR_OK);
     als_memory_shape(&shape, &values, &by_item);
     csr_fini(&by_item);
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 5; i++) {
         struct als_params params = usual;
         struct als_model model;
         double measured;
 
         params.factors = MANY_FACTORS;
         params.iterations = 1;
-        params.solver = (enum als_solver)(i % 3);
-        params.regularization_scaling = i < 3 ? ALS_SCALING_NONE : ALS_SCALING_FREQUENCY;
+        params.solver = (enum als_solver)(i < 4 ? i % 3 : ALS_SOLVER_EXACT);
+        params.regularization_scaling = i == 3 ? ALS_SCALING_FREQUENCY : ALS_SCALING_NONE;
+        params.acceleration = i == 4;
         atomic_store(&peak_bytes, atomic_load(&held_bytes));
         measured = -(double)atomic_load(&held_bytes);
         assert_int_equal(als_train(&model, &values, &params, NULL, NULL, NULL), ERR_OK);

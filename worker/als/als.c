@@ -66,6 +66,8 @@ static enum err_code check_params(const struct als_params *params, struct err *e
         return ERR_SET(err, ERR_ARGUMENT, "iterations %d is below 1", params->iterations);
     if (params->solver == ALS_SOLVER_CG && params->cg_steps < 1)
         return ERR_SET(err, ERR_ARGUMENT, "cg_steps %d is below 1", params->cg_steps);
+    if (params->solver == ALS_SOLVER_CG && params->acceleration)
+        return ERR_SET(err, ERR_ARGUMENT, "acceleration=on is not there with solver cg: use exact");
     if (params->threads < 0 || params->threads > MOST_THREADS)
         return ERR_SET(err, ERR_ARGUMENT, "threads %d is not within 0..%d", params->threads, MOST_THREADS);
     return ERR_OK;
@@ -165,15 +167,36 @@ static enum err_code run_iteration(const struct als_backend *backend, struct als
     return rc;
 }
 
+/* Of a step ahead with so many before it in a row: Nesterov's, as of Mitchell, Ye, De Sterck 2020 ("Nesterov
+ * acceleration of alternating least squares for canonical tensor decomposition"). The first only keeps. */
+static float step_share(int steps)
+{
+    return (float)steps / (float)(steps + 3);
+}
+
+/* Where the step before it went too far, once more from where that began; plain sweeps cannot raise the loss. */
+static enum err_code run_accelerated(const struct als_backend *backend, struct als_training *training, double before,
+                                     int *steps, double *loss, struct err *err)
+{
+    enum err_code rc = run_iteration(backend, training, loss, err);
+
+    if (rc != ERR_OK || *loss <= before || *steps < 2)
+        return rc;
+    *steps = 0;
+    rc = backend->step_back(training, err);
+    return rc == ERR_OK ? run_iteration(backend, training, loss, err) : rc;
+}
+
 static enum err_code run_iterations(const struct als_backend *backend, struct als_training *training,
                                     const struct als_params *params, const struct als_observer *observer, double *loss,
                                     struct err *err)
 {
     double before = INFINITY;
+    int steps = 0; /* ahead, in a row */
 
     for (int iteration = 1; iteration <= params->iterations; iteration++) {
         double now = 0;
-        enum err_code rc = run_iteration(backend, training, &now, err);
+        enum err_code rc = run_accelerated(backend, training, before, &steps, &now, err);
 
         if (rc != ERR_OK) {
             (void)err_wrap(err, "iteration %d of %d", iteration, params->iterations);
@@ -188,6 +211,11 @@ static enum err_code run_iterations(const struct als_backend *backend, struct al
         if (params->tolerance > 0 && before - now < params->tolerance * before)
             break;
         before = now;
+        if (!params->acceleration || iteration == params->iterations)
+            continue;
+        rc = backend->step_ahead(training, step_share(steps++), err);
+        if (rc != ERR_OK)
+            return rc;
     }
     return backend->read_factors(training, err);
 }

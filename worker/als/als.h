@@ -31,6 +31,7 @@ struct als_params {
     int threads;                  /* 0: all cores */
     double regularization;        /* lambda >= 0 */
     enum als_regularization_scaling regularization_scaling;
+    bool acceleration;   /* by momentum, with a restart where the loss would rise; not of ALS_SOLVER_CG */
     double alpha;        /* c = alpha * value; a negative value means confidence |c| with preference 0 */
     double tolerance;    /* the training ends when an iteration lowers the loss by less than this share; 0: never */
     size_t memory_limit; /* bytes that a training may take; 0: no limit */

@@ -48,6 +48,10 @@ struct als_backend {
     enum err_code (*create)(struct als_training **out, const struct als_problem *problem, struct err *err);
     /* Solves all rows of one side from the other side's factors. */
     enum err_code (*half_sweep)(struct als_training *training, enum als_side side, struct err *err);
+    /* Only with params->acceleration. Ahead: the items' factors Y become Y + share (Y - those kept), and Y is kept; a
+     * share of 0 only keeps. Back: they become those kept. */
+    enum err_code (*step_ahead)(struct als_training *training, float share, struct err *err);
+    enum err_code (*step_back)(struct als_training *training, struct err *err);
     /* The loss of als.h at the present factors. */
     enum err_code (*loss)(struct als_training *training, double *loss, struct err *err);
     /* Makes problem->x and problem->y the present factors. */

@@ -8,6 +8,7 @@
 #include "worker/als/cpu/blas_core.h"
 #include "worker/als/cpu/gram.h"
 #include "worker/als/cpu/loss.h"
+#include "worker/als/cpu/momentum.h"
 #include "worker/als/cpu/pool.h"
 #include "worker/als/cpu/sweep.h"
 #include "worker/als/cpu/top_list.h"
@@ -17,6 +18,7 @@ struct side {
     float *factors;           /* rows x f, the problem's */
     double *gram;             /* f x f, lower triangle: factors' factors, where gram_is_current */
     bool gram_is_current;
+    bool is_moved; /* since its half-sweep */
 };
 
 struct als_training {
@@ -24,6 +26,7 @@ struct als_training {
     struct pool *pool;
     struct gram *gram;
     struct loss *loss;
+    struct momentum *momentum; /* of the items; NULL without acceleration */
     const struct sweep_solver *solver;
     void *solver_state;
     struct side sides[2]; /* by enum als_side */
@@ -56,6 +59,7 @@ static void destroy_training(struct als_training *training)
         training->solver->destroy(training->solver_state);
     free(training->sides[ALS_SIDE_USERS].gram);
     free(training->sides[ALS_SIDE_ITEMS].gram);
+    momentum_destroy(training->momentum);
     loss_destroy(training->loss);
     gram_destroy(training->gram);
     pool_destroy(training->pool);
@@ -67,8 +71,9 @@ static double workspace_bytes(const struct als_shape *shape, const struct als_pa
 {
     size_t threads = pool_count_threads(params->threads);
     double f = params->factors;
+    double ahead = params->acceleration ? momentum_bytes(shape->items, (size_t)params->factors) : 0;
 
-    return 2 * f * f * (double)sizeof(double) + gram_bytes(threads) +
+    return 2 * f * f * (double)sizeof(double) + gram_bytes(threads) + ahead +
            choose_solver(params->solver)->bytes(shape, params, threads);
 }
 
@@ -90,6 +95,10 @@ static enum err_code create_parts(struct als_training *training, const struct al
     if (rc != ERR_OK)
         return rc;
     rc = loss_create(&training->loss, training->pool, problem, err);
+    if (rc != ERR_OK)
+        return rc;
+    if (problem->params->acceleration)
+        rc = momentum_create(&training->momentum, training->pool, problem->y, problem->by_item->rows, f, err);
     if (rc != ERR_OK)
         return rc;
     setup.pool = training->pool;
@@ -136,11 +145,36 @@ static enum err_code half_sweep(struct als_training *training, enum als_side whi
         .values = training->sides[which].values,
         .fixed = training->sides[other].factors,
         .gram = current_gram(training, other),
+        .is_moved = training->sides[other].is_moved,
         .solved = training->sides[which].factors,
     };
 
     training->sides[which].gram_is_current = false;
+    training->sides[which].is_moved = false;
     return training->solver->run(training->solver_state, &input, err);
+}
+
+static void note_move(struct side *side)
+{
+    side->gram_is_current = false;
+    side->is_moved = true;
+}
+
+static enum err_code step_ahead(struct als_training *training, float share, struct err *err)
+{
+    (void)err;
+    momentum_ahead(training->momentum, share);
+    if (share > 0)
+        note_move(&training->sides[ALS_SIDE_ITEMS]);
+    return ERR_OK;
+}
+
+static enum err_code step_back(struct als_training *training, struct err *err)
+{
+    (void)err;
+    momentum_back(training->momentum);
+    note_move(&training->sides[ALS_SIDE_ITEMS]);
+    return ERR_OK;
 }
 
 static enum err_code compute_loss(struct als_training *training, double *loss, struct err *err)
@@ -169,6 +203,8 @@ const struct als_backend cpu_backend = {
     .workspace_bytes = workspace_bytes,
     .create = create_training,
     .half_sweep = half_sweep,
+    .step_ahead = step_ahead,
+    .step_back = step_back,
     .loss = compute_loss,
     .read_factors = read_factors,
     .destroy = destroy_training,

@@ -5,6 +5,7 @@
 #define WORKER_ALS_CPU_SWEEP_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/base/err.h"
@@ -21,6 +22,7 @@ struct sweep_input {
     const struct csr *values; /* rows x columns of this side */
     const float *fixed;       /* columns x f: the other side's factors */
     const double *gram;       /* f x f, lower triangle: fixed' fixed */
+    bool is_moved;            /* fixed is not what the last run solved */
     float *solved;            /* rows x f: read by a warm start, written */
 };
 

@@ -430,7 +430,8 @@ static void prepare_v(struct exact *exact)
 {
     size_t rows = exact->input->values->cols;
 
-    if (!exact->is_current || exact->input->side == exact->weighted_side) {
+    if (!exact->is_current || exact->input->is_moved || exact->input->side == exact->weighted_side) {
+        exact->is_current = false;
         run_panels(exact, make_v, rows);
         return;
     }

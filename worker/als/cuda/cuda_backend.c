@@ -142,6 +142,10 @@ static enum err_code create_training(struct als_training **out, const struct als
         free(training);
         return ERR_SET(err, ERR_CONFIG, "regularization_scaling=frequency is not there on backend cuda: use cpu");
     }
+    if (problem->params->acceleration) {
+        free(training);
+        return ERR_SET(err, ERR_CONFIG, "acceleration=on is not there on backend cuda: use cpu");
+    }
     training->params = problem->params;
     training->x = problem->x;
     training->y = problem->y;
