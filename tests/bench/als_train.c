@@ -2,6 +2,7 @@
  * Times the solver on one matrix, as JSON on stdout:
  *   als_train generate USERS ITEMS NONZEROS SEED FILE [AGE_POWER]
  *   als_train train FILE FACTORS REGULARIZATION ALPHA ITERATIONS THREADS [LOSS]   until the loss, if one is given
+ *   als_train accelerated …                                                       the same with acceleration
  *   als_train kernels                                                             the BLAS kernels in use
  */
 #include <stdio.h>
@@ -123,9 +124,9 @@ static bool read_params(struct als_params *out, char **arguments)
     return true;
 }
 
-static int train(char **arguments, const char *target)
+static int train(char **arguments, const char *target, bool is_accelerated)
 {
-    struct als_params params = {.solver = ALS_SOLVER_EXACT, .seed = 42};
+    struct als_params params = {.solver = ALS_SOLVER_EXACT, .acceleration = is_accelerated, .seed = 42};
     struct watch watch = {.target = 0};
     const struct als_observer observer = {.on_iteration = on_iteration, .context = &watch};
     struct als_model model;
@@ -165,8 +166,9 @@ int main(int count, char **arguments)
         status = 0;
     } else if ((count == 7 || count == 8) && strcmp(arguments[1], "generate") == 0) {
         status = generate(arguments + 2, count == 8 ? arguments[7] : NULL);
-    } else if ((count == 8 || count == 9) && strcmp(arguments[1], "train") == 0) {
-        status = train(arguments + 2, count == 9 ? arguments[8] : NULL);
+    } else if ((count == 8 || count == 9) &&
+               (strcmp(arguments[1], "train") == 0 || strcmp(arguments[1], "accelerated") == 0)) {
+        status = train(arguments + 2, count == 9 ? arguments[8] : NULL, arguments[1][0] == 'a');
     }
     if (status == 64)
         (void)fprintf(stderr, "als_train: wrong usage; see the head of als_train.c\n");
