@@ -74,6 +74,8 @@ void job_setup_als(struct als_params *out, const struct worker_settings *setting
     job_setup_take_real(&out->alpha, params, "alpha");
     job_setup_take_int(&out->iterations, params, "iterations");
     job_setup_take_real(&out->tolerance, params, "tolerance");
+    if (json_value_get_text(params, "acceleration") != NULL)
+        out->acceleration = is_choice(params, "acceleration", "on");
     job_setup_take_int(&out->cg_steps, params, "cg_steps");
     if (json_value_get_int64(params, "seed", &seed))
         out->seed = (uint64_t)seed;

@@ -18,6 +18,7 @@ enum {
 static const char *const profiles[] = {"quality", "service", NULL};
 static const char *const solvers[] = {"exact", "cg", "cholesky", NULL};
 static const char *const scalings[] = {"none", "frequency", NULL};
+static const char *const accelerations[] = {"off", "on", NULL};
 static const char *const repeat_decays[] = {"sum", "each", NULL};
 static const char *const counts[] = {"rows", "activities", NULL};
 static const char *const precisions[] = {"fp32", "tf32", "fp16", NULL};
@@ -40,6 +41,8 @@ static const struct job_param table[] = {
     {"iterations", JOB_PARAM_INT, 1, 1000, NULL, MODEL | GRID, "8", "ALS_ITERATIONS", "sweeps over users and products"},
     {"tolerance", JOB_PARAM_REAL, 0, 0.5, NULL, MODEL, "0", NULL,
      "the training ends when a sweep lowers the loss by less than this share; 0: never"},
+    {"acceleration", JOB_PARAM_CHOICE, 0, 0, accelerations, MODEL, "off", NULL,
+     "on: fewer iterations to a loss, by momentum; not with solver cg, nor on a GPU"},
     {"cg_steps", JOB_PARAM_INT, 1, 100, NULL, MODEL, "3", NULL, "conjugate gradient steps a row of solver cg"},
     {"seed", JOB_PARAM_INT, 0, 9007199254740991.0, NULL, MODEL, "42", "ALS_SEED", "of the random start"},
     {"precision", JOB_PARAM_CHOICE, 0, 0, precisions, MODEL, "fp32", NULL,

@@ -83,13 +83,13 @@ static void a_dry_run_needs_no_redis_and_writes_nothing_to_one(void **state)
 
 static void how_a_model_is_regularized_and_ended_is_a_parameter(void **state)
 {
-    static const char *const more[] = {"--param", "publish=false", "--param", "regularization_scaling=frequency",
-                                       "--param", "tolerance=.5",  "--param", "regularization=.5",
-                                       NULL};
+    static const char *const more[] = {"--param", "publish=false",   "--param", "regularization_scaling=frequency",
+                                       "--param", "tolerance=.5",    "--param", "regularization=.5",
+                                       "--param", "acceleration=on", NULL};
     char *output = NULL;
 
     assert_int_equal(once(*state, NULL, more, &output), 0);
-    assert_holds(output, "regularization 0.5 by frequency, alpha 800, 8 iterations, tolerance 0.5,");
+    assert_holds(output, "regularization 0.5 by frequency, alpha 800, 8 iterations, tolerance 0.5, accelerated,");
     free(output);
 }
 

@@ -113,6 +113,19 @@ static void one_value_is_every_percentile(void **state)
     json_value_destroy(report);
 }
 
+static void acceleration_is_reported_where_it_is_on(void **state)
+{
+    const struct als_params params = {.acceleration = true, .factors = 8, .alpha = 800, .iterations = 3};
+    struct json *report = new_report();
+
+    (void)state;
+    report_set_als(report, &params, "cpu");
+    check_member(report, "als.acceleration", "\"on\"");
+    report_add_loss(report, 1);
+    check_text(report, "3 iterations, accelerated, seed 0, cpu");
+    json_value_destroy(report);
+}
+
 static void the_setting_and_each_loss_are_reported(void **state)
 {
     const struct als_params params = {.solver = ALS_SOLVER_CG,
@@ -453,6 +466,7 @@ int main(void)
         cmocka_unit_test(percentiles_lie_between_the_values),
         cmocka_unit_test(one_value_is_every_percentile),
         cmocka_unit_test(the_setting_and_each_loss_are_reported),
+        cmocka_unit_test(acceleration_is_reported_where_it_is_on),
         cmocka_unit_test(what_was_published_is_counted),
         cmocka_unit_test(samples_of_what_was_dropped_are_kept),
         cmocka_unit_test(the_ten_largest_outliers_are_shown),

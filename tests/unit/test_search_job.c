@@ -288,6 +288,17 @@ static void with_a_tolerance_every_point_is_trained_anew(void **state)
     assert_true(real_of(result_of(job->report, 10, 5), "loss") > 0);
 }
 
+/* Whose momentum is not that of a training that goes on. */
+static void with_acceleration_every_point_is_trained_anew(void **state)
+{
+    struct job *job = *state;
+
+    job->params.als.acceleration = true;
+    run_well(job);
+    assert_null(json_value_get(result_of(job->report, 10, 5), "continued_from"));
+    assert_true(real_of(result_of(job->report, 10, 5), "loss") > 0);
+}
+
 static void of_a_large_grid_some_are_drawn(void **state)
 {
     struct job *job = *state;
@@ -545,6 +556,7 @@ int main(void)
         JOB_TEST(a_search_tries_every_point_and_tells_the_best),
         JOB_TEST(training_goes_on_from_fewer_iterations_to_the_same_model),
         JOB_TEST(with_a_tolerance_every_point_is_trained_anew),
+        JOB_TEST(with_acceleration_every_point_is_trained_anew),
         JOB_TEST(of_a_large_grid_some_are_drawn),
         JOB_TEST(each_validation_tells_what_it_held_out),
         JOB_TEST(what_ended_before_a_cancel_is_kept_and_not_done_again),

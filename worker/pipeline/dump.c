@@ -164,6 +164,7 @@ static struct json *als_document(const struct matrix *matrix, const struct als_p
                 json_value_set_real(setting, "regularization", params->regularization) &&
                 (params->regularization_scaling == ALS_SCALING_NONE ||
                  json_value_set_text(setting, "regularization_scaling", "frequency")) &&
+                (!params->acceleration || json_value_set_text(setting, "acceleration", "on")) &&
                 json_value_set_real(setting, "alpha", params->alpha) &&
                 json_value_set_int(setting, "iterations", params->iterations);
 

@@ -272,6 +272,8 @@ void report_set_als(struct json *report, const struct als_params *params, const 
     (void)json_value_set_int(object, "iterations", params->iterations);
     if (params->tolerance > 0)
         (void)json_value_set_real(object, "tolerance", params->tolerance);
+    if (params->acceleration)
+        (void)json_value_set_text(object, "acceleration", "on");
     if (params->solver == ALS_SOLVER_CG)
         (void)json_value_set_int(object, "cg_steps", params->cg_steps);
     (void)json_value_set_int(object, "seed", (int64_t)params->seed);

@@ -145,6 +145,8 @@ static void append_als(struct str *out, const struct json *report)
                           get_real(als, "alpha"), (long long)get_int(als, "iterations"));
         if (json_value_get(als, "tolerance") != NULL)
             str_append_format(out, "tolerance %g, ", get_real(als, "tolerance"));
+        if (json_value_get(als, "acceleration") != NULL)
+            str_append_format(out, "accelerated, ");
         str_append_format(out, "seed %lld, %s\n", (long long)get_int(als, "seed"), get_text(als, "backend"));
     }
     for (size_t i = 0; i < json_value_count(loss); i++) {

@@ -34,6 +34,8 @@ enum err_code search_identity(char out[SEARCH_IDENTITY_BYTES], const struct hold
     str_append_format(&text, "seed %llu, scaling %d, cg_steps %d, tolerance %.17g, precision %d",
                       (unsigned long long)als->seed, (int)als->regularization_scaling, als->cg_steps, als->tolerance,
                       (int)als->precision);
+    if (als->acceleration)
+        str_append_format(&text, ", accelerated");
     made = append_csr(&text, &holdout->train.values) && append_csr(&text, &holdout->test) &&
            append_digest(&text, holdout->user, holdout->users * sizeof *holdout->user) && !text.failed &&
            hash_sha256_hex(text.text, text.length, out) == ERR_OK;

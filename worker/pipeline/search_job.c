@@ -223,7 +223,7 @@ static void keep(struct job *job)
 
 static bool continues(const struct job *job, size_t i)
 {
-    return job->params->warm_start && job->params->als.tolerance == 0 && i > 0 &&
+    return job->params->warm_start && job->params->als.tolerance == 0 && !job->params->als.acceleration && i > 0 &&
            search_point_continues(&job->results[i].point, &job->results[i - 1].point);
 }
 

@@ -115,6 +115,7 @@ static void add_given(struct json *params, const struct json *given)
 {
     static const char *const names[] = {"regularization_scaling",
                                         "tolerance",
+                                        "acceleration",
                                         "cg_steps",
                                         "precision",
                                         "repeat_decay",
