@@ -3,7 +3,8 @@
  *   als_lists split time|random EVENTS TRAIN TEST      makes two matrix files
  *   als_lists baselines TRAIN TEST THREADS             popularity, item cosine and EASE
  *   als_lists model TRAIN TEST SOLVER FACTORS REGULARIZATION ALPHA ITERATIONS SEED THREADS     after each iteration
- * SOLVER is exact, cg, or frequency: exact with a lambda of each row by its entries.
+ * SOLVER is exact, cg, frequency: exact with a lambda of each row by its entries, or accelerated: exact with
+ * acceleration.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,31 +120,50 @@ static int measure_baselines(struct bench *bench)
     return 0;
 }
 
-/* An iteration at a time, each from the factors of the one before; only they are timed. */
+/* Seconds of the last iteration. */
+struct watch {
+    double began_s;
+    double seconds;
+};
+
+static bool on_iteration(void *context, int iteration, double loss)
+{
+    struct watch *watch = context;
+    double now = now_s();
+
+    (void)iteration;
+    (void)loss;
+    watch->seconds = now - watch->began_s;
+    watch->began_s = now;
+    return true;
+}
+
+/* An iteration at a time, each from the factors of the one before, but with acceleration, which an end interrupts, all
+ * over again; only the last is timed. */
 static int measure_model(struct bench *bench, struct als_params params, int iterations)
 {
     struct als_model model = {0};
 
-    params.iterations = 1;
     params.threads = bench->threads;
     for (int iteration = 0; iteration < iterations; iteration++) {
         struct als_model next;
-        const struct als_start start = {.x = model.x, .y = model.y};
+        const struct als_start start = {.x = params.acceleration ? NULL : model.x,
+                                        .y = params.acceleration ? NULL : model.y};
+        struct watch watch = {.began_s = now_s()};
+        const struct als_observer observer = {.on_iteration = on_iteration, .context = &watch};
         struct als_lists lists;
         struct err err;
-        double began = now_s();
-        double ended;
 
-        if (als_train_from(&next, &bench->train, &params, &start, NULL, NULL, &err) != ERR_OK)
+        params.iterations = params.acceleration ? iteration + 1 : 1;
+        if (als_train_from(&next, &bench->train, &params, &start, &observer, NULL, &err) != ERR_OK)
             matrix_file_fail(&err);
-        ended = now_s();
         als_model_fini(&model);
         model = next;
         if (als_top_new_items(&lists, &model, &bench->train, bench->candidates, model.items, K, bench->threads, &err) !=
             ERR_OK)
             matrix_file_fail(&err);
         printf("%s", iteration > 0 ? "," : "[");
-        print_metrics(bench, &lists, ended - began);
+        print_metrics(bench, &lists, watch.seconds);
     }
     printf("]\n");
     als_model_fini(&model);
@@ -159,6 +179,7 @@ static bool read_params(struct als_params *out, int *iterations, char **argument
     out->solver = strcmp(arguments[0], "cg") == 0 ? ALS_SOLVER_CG : ALS_SOLVER_EXACT;
     if (strcmp(arguments[0], "frequency") == 0)
         out->regularization_scaling = ALS_SCALING_FREQUENCY;
+    out->acceleration = strcmp(arguments[0], "accelerated") == 0;
     if (!read_int(arguments[1], &out->factors) || !str_to_double(arguments[2], &out->regularization) ||
         !str_to_double(arguments[3], &out->alpha) || !read_int(arguments[4], iterations) ||
         !read_int(arguments[5], &seed))

@@ -407,6 +407,10 @@ static void other_data_or_parameters_are_a_new_search(void **state)
     assert_int_equal(int_of(combinations_of(job), "reused"), 0);
     assert_true(has_warning(job, "the data are not the same any more, so every combination is tried anew"));
     job->params.als.seed = 42;
+    job->params.als.acceleration = true;
+    run_well(job);
+    assert_int_equal(int_of(combinations_of(job), "reused"), 0);
+    job->params.als.acceleration = false;
     fake_shop_add_plain(&job->shop, ACTION_PURCHASE, "user-01", 3, NOW - 50 * DAY_S);
     run_well(job);
     assert_int_equal(int_of(combinations_of(job), "reused"), 0);
