@@ -34,7 +34,8 @@ static int set_up(void **state)
     float *cells = mem_zeroed((size_t)USERS * ITEMS, sizeof *cells);
     struct pcg64 generator;
 
-    assert_true(values != NULL && cells != NULL);
+    assert_non_null(values);
+    assert_non_null(cells);
     pcg64_seed(&generator, 3);
     for (size_t i = 0; i < (size_t)USERS * ITEMS; i++) {
         bool is_entry = pcg64_next_float(&generator) < 0.08F;
