@@ -3,9 +3,11 @@
  *   als_lists split time|random EVENTS TRAIN TEST      makes two matrix files
  *   als_lists baselines TRAIN TEST THREADS             popularity, item cosine and EASE
  *   als_lists model TRAIN TEST SOLVER FACTORS REGULARIZATION ALPHA ITERATIONS SEED THREADS     after each iteration
- * SOLVER is exact, cg, frequency: exact with a lambda of each row by its entries, or accelerated: exact with
- * acceleration.
+ *   als_lists ranks TRAIN CANDIDATES SOLVER …          the same of one held-out product a user, value 2 of CANDIDATES,
+ * among others, value 1: hit rate and NDCG at 10 SOLVER is exact, cg, frequency: exact with a lambda of each row by its
+ * entries, or accelerated: exact with acceleration.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,9 +140,67 @@ static bool on_iteration(void *context, int iteration, double loss)
     return true;
 }
 
+/* What a model is worth, after so many seconds of its last iteration. */
+typedef void (*report_fn)(const struct bench *bench, const struct als_model *model, double seconds);
+
+static void report_lists(const struct bench *bench, const struct als_model *model, double seconds)
+{
+    struct als_lists lists;
+    struct err err;
+
+    if (als_top_new_items(&lists, model, &bench->train, bench->candidates, model->items, K, bench->threads, &err) !=
+        ERR_OK)
+        matrix_file_fail(&err);
+    print_metrics(bench, &lists, seconds);
+}
+
+static double score(const struct als_model *model, size_t user, int32_t item)
+{
+    const float *x = model->x + user * model->factors;
+    const float *y = model->y + (size_t)item * model->factors;
+    double sum = 0;
+
+    for (size_t i = 0; i < model->factors; i++)
+        sum += (double)x[i] * (double)y[i];
+    return sum;
+}
+
+/* How many of the user's candidates come before the held-out one, as equals do. */
+static size_t place_of_held_out(const struct bench *bench, const struct als_model *model, size_t user)
+{
+    const struct csr *candidates = &bench->test;
+    double held_out = NAN;
+    size_t place = 0;
+
+    for (int64_t i = candidates->offsets[user]; i < candidates->offsets[user + 1]; i++) {
+        if (candidates->values[i] > 1)
+            held_out = score(model, user, candidates->columns[i]);
+    }
+    for (int64_t i = candidates->offsets[user]; i < candidates->offsets[user + 1]; i++)
+        place += candidates->values[i] <= 1 && !(score(model, user, candidates->columns[i]) < held_out);
+    return place;
+}
+
+/* As He et al. 2017 ("Neural Collaborative Filtering") rank. */
+static void report_ranks(const struct bench *bench, const struct als_model *model, double seconds)
+{
+    double hits = 0;
+    double ndcg = 0;
+    size_t users = bench->test.rows;
+
+    for (size_t user = 0; user < users; user++) {
+        size_t place = place_of_held_out(bench, model, user);
+
+        hits += place < K;
+        ndcg += place < K ? 1 / log2((double)place + 2) : 0;
+    }
+    printf("{\"seconds\":%.6f,\"users\":%zu,\"hit_rate\":%.9g,\"ndcg\":%.9g}", seconds, users, hits / (double)users,
+           ndcg / (double)users);
+}
+
 /* An iteration at a time, each from the factors of the one before, but with acceleration, which an end interrupts, all
  * over again; only the last is timed. */
-static int measure_model(struct bench *bench, struct als_params params, int iterations)
+static int measure_model(struct bench *bench, struct als_params params, int iterations, report_fn report)
 {
     struct als_model model = {0};
 
@@ -151,7 +211,6 @@ static int measure_model(struct bench *bench, struct als_params params, int iter
                                         .y = params.acceleration ? NULL : model.y};
         struct watch watch = {.began_s = now_s()};
         const struct als_observer observer = {.on_iteration = on_iteration, .context = &watch};
-        struct als_lists lists;
         struct err err;
 
         params.iterations = params.acceleration ? iteration + 1 : 1;
@@ -159,11 +218,8 @@ static int measure_model(struct bench *bench, struct als_params params, int iter
             matrix_file_fail(&err);
         als_model_fini(&model);
         model = next;
-        if (als_top_new_items(&lists, &model, &bench->train, bench->candidates, model.items, K, bench->threads, &err) !=
-            ERR_OK)
-            matrix_file_fail(&err);
         printf("%s", iteration > 0 ? "," : "[");
-        print_metrics(bench, &lists, watch.seconds);
+        report(bench, &model, watch.seconds);
     }
     printf("]\n");
     als_model_fini(&model);
@@ -201,10 +257,10 @@ int main(int count, char **arguments)
     } else if (count == 5 && strcmp(arguments[1], "baselines") == 0 && read_int(arguments[4], &bench.threads)) {
         bench_init(&bench, arguments + 2);
         status = measure_baselines(&bench);
-    } else if (count == 11 && strcmp(arguments[1], "model") == 0 && read_params(&params, &iterations, arguments + 4) &&
-               read_int(arguments[10], &bench.threads)) {
+    } else if (count == 11 && (strcmp(arguments[1], "model") == 0 || strcmp(arguments[1], "ranks") == 0) &&
+               read_params(&params, &iterations, arguments + 4) && read_int(arguments[10], &bench.threads)) {
         bench_init(&bench, arguments + 2);
-        status = measure_model(&bench, params, iterations);
+        status = measure_model(&bench, params, iterations, arguments[1][0] == 'm' ? report_lists : report_ranks);
     }
     if (status == USAGE)
         (void)fprintf(stderr, "als_lists: wrong usage; see the head of als_lists.c\n");
