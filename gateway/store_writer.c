@@ -53,17 +53,29 @@ static enum err_code start_thread(struct store_writer *writer)
     return ERR_NO_MEMORY;
 }
 
+static void end_thread(struct store_writer *writer)
+{
+    uv_mutex_lock(&writer->lock);
+    writer->is_ending = true;
+    uv_cond_signal(&writer->changed);
+    uv_mutex_unlock(&writer->lock);
+    (void)uv_thread_join(&writer->thread);
+    uv_cond_destroy(&writer->changed);
+    uv_mutex_destroy(&writer->lock);
+}
+
 enum err_code store_writer_start(struct store_writer *writer, uv_loop_t *loop, store_writer_fn work,
                                  store_writer_fn on_done, void *context, struct err *err)
 {
     *writer = (struct store_writer){.work = work, .on_done = on_done, .context = context};
-    if (uv_async_init(loop, &writer->tell, on_tell) != 0)
+    if (start_thread(writer) != ERR_OK)
+        return ERR_SET(err, ERR_NO_MEMORY, "there is no thread for the store");
+    if (uv_async_init(loop, &writer->tell, on_tell) != 0) {
+        end_thread(writer);
         return ERR_SET(err, ERR_INTERNAL, "the event loop takes no more handles");
+    }
     uv_unref((uv_handle_t *)&writer->tell); /* the loop lives for what is under way alone */
-    if (start_thread(writer) == ERR_OK)
-        return ERR_OK;
-    uv_close((uv_handle_t *)&writer->tell, NULL);
-    return ERR_SET(err, ERR_NO_MEMORY, "there is no thread for the store");
+    return ERR_OK;
 }
 
 void store_writer_run(struct store_writer *writer)
@@ -78,12 +90,6 @@ void store_writer_run(struct store_writer *writer)
 
 void store_writer_close(struct store_writer *writer, uv_close_cb fn)
 {
-    uv_mutex_lock(&writer->lock);
-    writer->is_ending = true;
-    uv_cond_signal(&writer->changed);
-    uv_mutex_unlock(&writer->lock);
-    (void)uv_thread_join(&writer->thread);
-    uv_cond_destroy(&writer->changed);
-    uv_mutex_destroy(&writer->lock);
+    end_thread(writer);
     uv_close((uv_handle_t *)&writer->tell, fn);
 }
