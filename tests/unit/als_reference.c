@@ -212,6 +212,27 @@ double als_reference_error(const float *x, const double *expected, size_t factor
     return size > 0 ? sqrt(difference / size) : sqrt(difference);
 }
 
+double als_reference_distance(const float *a, const float *b, size_t count)
+{
+    double error = 0;
+    double whole = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        error += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+        whole += (double)b[i] * (double)b[i];
+    }
+    return sqrt(error / whole);
+}
+
+void als_reference_train(struct als_model *model, const struct csr *values, const struct als_params *params,
+                         double *loss)
+{
+    struct err err = {0};
+
+    if (als_train(model, values, params, NULL, loss, &err) != ERR_OK)
+        fail_msg("%s", err.message);
+}
+
 void als_reference_csr(struct csr *csr, const float *values, size_t rows, size_t cols)
 {
     size_t nonzeros = 0;

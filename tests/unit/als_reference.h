@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "worker/als/als.h"
 #include "worker/als/als_backend.h"
 #include "worker/als/csr.h"
 
@@ -26,6 +27,13 @@ double als_reference_loss(const struct csr *values, const float *x, const float 
 
 /* |x - expected| / |expected|; |x| where expected is 0. */
 double als_reference_error(const float *x, const double *expected, size_t factors);
+
+/* |a - b| / |b| */
+double als_reference_distance(const float *a, const float *b, size_t count);
+
+/* als_train, which must succeed. */
+void als_reference_train(struct als_model *model, const struct csr *values, const struct als_params *params,
+                         double *loss);
 
 /* values[rows x cols] cell by cell; NAN: no entry. */
 void als_reference_csr(struct csr *csr, const float *values, size_t rows, size_t cols);

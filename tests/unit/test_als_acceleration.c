@@ -55,32 +55,12 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void train(struct als_model *model, const struct csr *values, const struct als_params *params, double *loss)
-{
-    struct err err = {0};
-
-    if (als_train(model, values, params, NULL, loss, &err) != ERR_OK)
-        fail_msg("%s", err.message);
-}
-
 static void train_loss(double *loss, const struct csr *values, const struct als_params *params)
 {
     struct als_model model;
 
-    train(&model, values, params, loss);
+    als_reference_train(&model, values, params, loss);
     als_model_fini(&model);
-}
-
-static double distance(const float *a, const float *b, size_t count)
-{
-    double error = 0;
-    double whole = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        error += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
-        whole += (double)b[i] * (double)b[i];
-    }
-    return sqrt(error / whole);
 }
 
 static size_t iterations_to(const double *loss, double target)
@@ -152,7 +132,7 @@ static bool is_plain(const struct csr *values, struct als_params params, int ite
     double loss[ITERATIONS];
 
     params.iterations = iteration - 1;
-    train(&before, values, &params, NULL);
+    als_reference_train(&before, values, &params, NULL);
     start = (struct als_start){.x = before.x, .y = before.y};
     params.iterations = 1;
     assert_int_equal(als_train_from(&after, values, &params, &start, NULL, loss, NULL), ERR_OK);
@@ -189,7 +169,7 @@ static void the_loss_is_that_of_the_model(void **state)
         double loss[ITERATIONS];
 
         params.iterations = iterations;
-        train(&model, *state, &params, loss);
+        als_reference_train(&model, *state, &params, loss);
         assert_true(fabs(loss[iterations - 1] / als_reference_loss(*state, model.x, model.y, &params) - 1) < 1e-6);
         als_model_fini(&model);
     }
@@ -219,11 +199,11 @@ static void check_beside_cholesky(const struct csr *values, int factors)
     params.factors = factors;
     params.regularization = 10;
     params.iterations = 5;
-    train(&exact, values, &params, NULL);
+    als_reference_train(&exact, values, &params, NULL);
     params.solver = ALS_SOLVER_CHOLESKY;
-    train(&dense, values, &params, NULL);
-    assert_true(distance(exact.x, dense.x, exact.users * exact.factors) < 1e-3);
-    assert_true(distance(exact.y, dense.y, exact.items * exact.factors) < 1e-3);
+    als_reference_train(&dense, values, &params, NULL);
+    assert_true(als_reference_distance(exact.x, dense.x, exact.users * exact.factors) < 1e-3);
+    assert_true(als_reference_distance(exact.y, dense.y, exact.items * exact.factors) < 1e-3);
     als_model_fini(&exact);
     als_model_fini(&dense);
 }
@@ -250,7 +230,7 @@ static void same_seed_gives_the_same_bytes_with_any_number_of_threads(void **sta
         struct als_params params = accelerated;
 
         params.threads = threads[i];
-        train(&models[i], *state, &params, NULL);
+        als_reference_train(&models[i], *state, &params, NULL);
         assert_memory_equal(models[i].x, models[0].x, sizeof(float) * USERS * FACTORS);
         assert_memory_equal(models[i].y, models[0].y, sizeof(float) * ITEMS * FACTORS);
     }

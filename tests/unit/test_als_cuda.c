@@ -286,14 +286,6 @@ static const struct als_params usual = {.solver = ALS_SOLVER_EXACT,
                                         .seed = 42,
                                         .threads = 1};
 
-static void train(struct als_model *model, const struct csr *values, const struct als_params *params, double *loss)
-{
-    struct err err = {0};
-
-    if (als_train(model, values, params, NULL, loss, &err) != ERR_OK)
-        fail_msg("%s", err.message);
-}
-
 /* The largest relative difference of a training's losses on the two backends. */
 static double compare_trainings(const struct csr *values, const struct als_params *params)
 {
@@ -304,9 +296,9 @@ static double compare_trainings(const struct csr *values, const struct als_param
     double worst = 0;
 
     on_cpu.backend = ALS_BACKEND_CPU;
-    train(&model, values, &on_cpu, expected);
+    als_reference_train(&model, values, &on_cpu, expected);
     als_model_fini(&model);
-    train(&model, values, params, loss);
+    als_reference_train(&model, values, params, loss);
     assert_true(fabs(loss[params->iterations - 1] / als_reference_loss(values, model.x, model.y, params) - 1) < 1e-6);
     als_model_fini(&model);
     for (int i = 0; i < params->iterations; i++)
@@ -385,7 +377,7 @@ static void a_matrix_without_entries_gives_a_model_of_zeros(void **state)
         struct als_model model;
 
         params.solver = solvers[i];
-        train(&model, &empty, &params, NULL);
+        als_reference_train(&model, &empty, &params, NULL);
         for (size_t k = 0; k < 2 * FACTORS; k++)
             assert_true(model.x[k] == 0);
         for (size_t k = 0; k < 3 * FACTORS; k++)
@@ -404,8 +396,8 @@ static void the_same_seed_gives_the_same_bytes(void **state)
     (void)state;
     need_device();
     als_reference_random(&values, USERS, ITEMS, 0.3, 5);
-    train(&first, &values, &usual, NULL);
-    train(&second, &values, &usual, NULL);
+    als_reference_train(&first, &values, &usual, NULL);
+    als_reference_train(&second, &values, &usual, NULL);
     assert_memory_equal(first.x, second.x, USERS * FACTORS * sizeof *first.x);
     assert_memory_equal(first.y, second.y, ITEMS * FACTORS * sizeof *first.y);
     als_model_fini(&first);
@@ -452,7 +444,7 @@ static void a_model_says_which_backend_made_it(void **state)
     (void)state;
     need_device();
     als_reference_random(&values, 30, 20, 0.3, 5);
-    train(&model, &values, &usual, NULL);
+    als_reference_train(&model, &values, &usual, NULL);
     assert_int_equal(model.backend, ALS_BACKEND_CUDA);
     als_describe_backend(ALS_BACKEND_AUTO, text, sizeof text);
     assert_memory_equal(text, "cuda ", 5);

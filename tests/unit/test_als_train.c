@@ -44,14 +44,6 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void train(struct als_model *model, const struct csr *values, const struct als_params *params, double *loss)
-{
-    struct err err = {0};
-
-    if (als_train(model, values, params, NULL, loss, &err) != ERR_OK)
-        fail_msg("%s", err.message);
-}
-
 static void check_same(const struct als_model *a, const struct als_model *b)
 {
     assert_memory_equal(a->x, b->x, USERS * (size_t)a->factors * sizeof *a->x);
@@ -68,7 +60,7 @@ static void every_solver_reports_the_loss_of_its_model(void **state)
 
         params.solver = solvers[i % 3];
         params.regularization_scaling = i < 3 ? ALS_SCALING_NONE : ALS_SCALING_FREQUENCY;
-        train(&model, *state, &params, loss);
+        als_reference_train(&model, *state, &params, loss);
         expected = als_reference_loss(*state, model.x, model.y, &params);
         assert_true(fabs(loss[ITERATIONS - 1] / expected - 1) < 1e-6);
         als_model_fini(&model);
@@ -82,10 +74,10 @@ static void exact_and_cholesky_train_the_same_model(void **state)
     double dense[ITERATIONS];
     struct als_model model;
 
-    train(&model, *state, &params, exact);
+    als_reference_train(&model, *state, &params, exact);
     als_model_fini(&model);
     params.solver = ALS_SOLVER_CHOLESKY;
-    train(&model, *state, &params, dense);
+    als_reference_train(&model, *state, &params, dense);
     als_model_fini(&model);
     for (size_t i = 0; i < ITERATIONS; i++)
         assert_true(fabs(exact[i] / dense[i] - 1) < 1e-5);
@@ -106,7 +98,7 @@ static void the_start_is_drawn_users_first_without_a_gap(void **state)
     als_reference_random(&values, 1, 1, 2, 3);
     params.factors = 1;
     params.iterations = 1;
-    train(&model, &values, &params, NULL);
+    als_reference_train(&model, &values, &params, NULL);
     pcg64_seed(&generator, params.seed);
     (void)pcg64_next_float(&generator); /* x, which the first half-sweep does not look at */
     y = (double)pcg64_next_float(&generator) * 0.01;
@@ -130,7 +122,7 @@ static void a_matrix_without_entries_gives_a_model_of_zeros(void **state)
         struct als_params params = usual;
 
         params.solver = solvers[i];
-        train(&model, &empty, &params, NULL);
+        als_reference_train(&model, &empty, &params, NULL);
         for (size_t k = 0; k < 2 * FACTORS; k++)
             assert_true(model.x[k] == 0);
         for (size_t k = 0; k < 3 * FACTORS; k++)
@@ -186,8 +178,8 @@ static void same_seed_and_threads_give_the_same_bytes(void **state)
 
         params.solver = solvers[i];
         params.threads = 4;
-        train(&first, *state, &params, NULL);
-        train(&second, *state, &params, NULL);
+        als_reference_train(&first, *state, &params, NULL);
+        als_reference_train(&second, *state, &params, NULL);
         check_same(&first, &second);
         als_model_fini(&first);
         als_model_fini(&second);
@@ -203,9 +195,9 @@ static void the_number_of_threads_changes_nothing(void **state)
 
         params.solver = solvers[i];
         params.threads = 1;
-        train(&one, *state, &params, NULL);
+        als_reference_train(&one, *state, &params, NULL);
         params.threads = 4;
-        train(&four, *state, &params, NULL);
+        als_reference_train(&four, *state, &params, NULL);
         check_same(&one, &four);
         als_model_fini(&one);
         als_model_fini(&four);
@@ -218,9 +210,9 @@ static void another_seed_gives_another_model(void **state)
     struct als_model first;
     struct als_model second;
 
-    train(&first, *state, &params, NULL);
+    als_reference_train(&first, *state, &params, NULL);
     params.seed = 7;
-    train(&second, *state, &params, NULL);
+    als_reference_train(&second, *state, &params, NULL);
     assert_memory_not_equal(first.x, second.x, USERS * FACTORS * sizeof *first.x);
     als_model_fini(&first);
     als_model_fini(&second);
@@ -281,9 +273,9 @@ static void a_training_goes_on_from_the_factors_of_another(void **state)
         double loss[ITERATIONS];
 
         params.solver = solvers[i];
-        train(&whole, values, &params, NULL);
+        als_reference_train(&whole, values, &params, NULL);
         params.iterations = 1;
-        train(&first, values, &params, NULL);
+        als_reference_train(&first, values, &params, NULL);
         start = (struct als_start){.x = first.x, .y = first.y};
         params.iterations = ITERATIONS - 1;
         params.seed = 7; /* nothing is left to draw */
@@ -307,7 +299,7 @@ static void rows_that_no_earlier_model_has_begin_as_ever(void **state)
     for (size_t item = 0; item < ITEMS; item++)
         y[item * FACTORS] = NAN;
     start.y = y;
-    train(&cold, values, &usual, NULL);
+    als_reference_train(&cold, values, &usual, NULL);
     assert_int_equal(als_train_from(&warm, values, &usual, &start, NULL, NULL, NULL), ERR_OK);
     check_same(&cold, &warm);
     als_model_fini(&cold);
@@ -325,7 +317,7 @@ static void a_training_ends_when_the_loss_hardly_falls(void **state)
 
     params.iterations = MOST;
     params.tolerance = 0.01;
-    train(&model, *state, &params, loss);
+    als_reference_train(&model, *state, &params, loss);
     while (last + 1 < MOST && !isnan(loss[last + 1]))
         last++;
     assert_in_range(last, 1, MOST - 2);
@@ -350,7 +342,7 @@ static void shapes_of_one_are_solved(void **state)
 
         als_reference_random(&values, shapes[i][0], shapes[i][1], 2, 3);
         for (params.factors = 1; params.factors <= 9; params.factors += 8) {
-            train(&model, &values, &params, loss);
+            als_reference_train(&model, &values, &params, loss);
             assert_true(fabs(loss[ITERATIONS - 1] / als_reference_loss(&values, model.x, model.y, &params) - 1) < 1e-6);
             als_model_fini(&model);
         }
@@ -365,7 +357,7 @@ static void more_factors_than_rows_are_fine(void **state)
     double loss[ITERATIONS];
 
     params.factors = ITEMS + 31;
-    train(&model, *state, &params, loss);
+    als_reference_train(&model, *state, &params, loss);
     assert_true(fabs(loss[ITERATIONS - 1] / als_reference_loss(*state, model.x, model.y, &params) - 1) < 1e-6);
     als_model_fini(&model);
 }
@@ -418,7 +410,7 @@ static void no_regularization_works_where_the_data_allow_it(void **state)
 
     params.regularization = 0;
     params.factors = 5;
-    train(&model, *state, &params, NULL);
+    als_reference_train(&model, *state, &params, NULL);
     als_model_fini(&model);
 }
 

@@ -67,26 +67,6 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void train(struct als_model *model, const struct csr *values, const struct als_params *params, double *loss)
-{
-    struct err err = {0};
-
-    if (als_train(model, values, params, NULL, loss, &err) != ERR_OK)
-        fail_msg("%s", err.message);
-}
-
-static double distance(const float *a, const float *b, size_t count)
-{
-    double error = 0;
-    double whole = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        error += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
-        whole += (double)b[i] * (double)b[i];
-    }
-    return sqrt(error / whole);
-}
-
 static void check_beside_cholesky(const struct csr *values)
 {
     struct als_params params = usual;
@@ -95,13 +75,13 @@ static void check_beside_cholesky(const struct csr *values)
     double loss[ITERATIONS];
     double expected[ITERATIONS];
 
-    train(&exact, values, &params, loss);
+    als_reference_train(&exact, values, &params, loss);
     params.solver = ALS_SOLVER_CHOLESKY;
-    train(&dense, values, &params, expected);
+    als_reference_train(&dense, values, &params, expected);
     for (size_t i = 0; i < ITERATIONS; i++)
         assert_true(fabs(loss[i] / expected[i] - 1) < 1e-5);
-    assert_true(distance(exact.x, dense.x, exact.users * FACTORS) < 1e-4);
-    assert_true(distance(exact.y, dense.y, exact.items * FACTORS) < 1e-4);
+    assert_true(als_reference_distance(exact.x, dense.x, exact.users * FACTORS) < 1e-4);
+    assert_true(als_reference_distance(exact.y, dense.y, exact.items * FACTORS) < 1e-4);
     assert_true(fabs(loss[ITERATIONS - 1] / als_reference_loss(values, exact.x, exact.y, &params) - 1) < 1e-6);
     als_model_fini(&exact);
     als_model_fini(&dense);
@@ -129,9 +109,9 @@ static void the_number_of_threads_changes_nothing(void **state)
     struct als_model three;
 
     params.threads = 1;
-    train(&one, &fixture->tall, &params, NULL);
+    als_reference_train(&one, &fixture->tall, &params, NULL);
     params.threads = 3;
-    train(&three, &fixture->tall, &params, NULL);
+    als_reference_train(&three, &fixture->tall, &params, NULL);
     assert_memory_equal(one.x, three.x, sizeof(float) * LONG * FACTORS);
     assert_memory_equal(one.y, three.y, sizeof(float) * SHORT * FACTORS);
     als_model_fini(&one);
@@ -162,8 +142,8 @@ static void half_sweeps_may_come_in_any_order(void **state)
             assert_int_equal(backend->half_sweep(training, order[i], NULL), ERR_OK);
         backend->destroy(training);
     }
-    assert_true(distance(x[0], x[1], LONG * FACTORS) < 1e-4);
-    assert_true(distance(y[0], y[1], SHORT * FACTORS) < 1e-4);
+    assert_true(als_reference_distance(x[0], x[1], LONG * FACTORS) < 1e-4);
+    assert_true(als_reference_distance(y[0], y[1], SHORT * FACTORS) < 1e-4);
 }
 
 static void sums_that_cost_more_than_they_save_are_not_taken(void **state)
