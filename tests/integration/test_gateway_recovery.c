@@ -104,6 +104,8 @@ static void a_redis_that_became_a_replica_takes_no_job_until_it_is_none(void **s
     struct gateway_fixture *fixture = *state;
     char port[16];
     char id[JOB_ID_BYTES];
+    size_t refusals;
+    size_t losses;
 
     gateway_fixture_submit(fixture, TYPE, "shop-1", id);
     (void)snprintf(port, sizeof port, "%d", server_free_port());
@@ -112,9 +114,10 @@ static void a_redis_that_became_a_replica_takes_no_job_until_it_is_none(void **s
     assert_refused(fixture, "queue's Redis");
     assert_string_equal(queue_fixture_ask(fixture->queue, "REPLICAOF", "NO", "ONE", NULL), "OK");
     gateway_fixture_wait_for_status(fixture, 202, "POST", "/v1/jobs", AS_JSON, JOB_BODY("warehouse", "shop-2"));
-    wait_for_log_count(fixture, "\"queue.ready\"", 2); /* though it came and went in between */
-    assert_int_equal(gateway_play_count_log(fixture, "queue.refuses"), 1);
-    assert_true(gateway_play_count_log(fixture, "queue.away") <= 1);
+    wait_for_log_count(fixture, "\"queue.ready\"", 2);           /* though it came and went in between */
+    refusals = gateway_play_count_log(fixture, "queue.refuses"); /* by the group, or */
+    losses = gateway_play_count_log(fixture, "queue.away");      /* by another script, whose connection is given up */
+    assert_true(refusals <= 1 && losses <= 1 && refusals + losses > 0);
     assert_int_equal(queue_fixture_ask_int(fixture->queue, "XLEN", QUEUE_KEY("s"), NULL), 2);
 }
 
