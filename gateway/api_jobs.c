@@ -205,17 +205,18 @@ static bool read_idempotency(struct exchange *exchange, struct submission_reques
     return true;
 }
 
-static void submit(struct exchange *exchange, struct submission_request *request)
+static void submit(struct exchange *exchange, const struct submission_request *asked)
 {
+    struct submission_request request = *asked;
     char key_hash[HASH_SHA256_HEX_BYTES];
     char fingerprint[HASH_SHA256_HEX_BYTES];
     struct err err;
 
-    if (!read_idempotency(exchange, request, key_hash, fingerprint))
+    if (!read_idempotency(exchange, &request, key_hash, fingerprint))
         return;
     if (!queue_client_is_ready(exchange->services->queue))
         job_answer_queue_away(exchange);
-    else if (submission_start(exchange->services, request, on_submitted, exchange, &err) != ERR_OK)
+    else if (submission_start(exchange->services, &request, on_submitted, exchange, &err) != ERR_OK)
         problem_answer_err(exchange, &err);
 }
 

@@ -1,9 +1,9 @@
 /*
  * Writes that gather while a commit is under way and go into the next one together, in a thread of its own, one batch
  * at a time. Inserts, which somebody waits for, go when none is, half as many together as the last time or after an
- * eighth of a commit's time. Updates that nobody waits for follow when no insert came or was written for a moment. While
- * inserts keep coming updates have a twentieth of the store's time, a few at once; notes among them that get no turn in
- * ten seconds are left out: what they say is found out in another way too. All on the loop's thread.
+ * eighth of a commit's time. Updates that nobody waits for follow when no insert came or was written for a moment.
+ * While inserts keep coming updates have a twentieth of the store's time, a few at once; notes among them that get no
+ * turn in ten seconds are left out: what they say is found out in another way too. All on the loop's thread.
  */
 #ifndef GATEWAY_STORE_BATCH_H
 #define GATEWAY_STORE_BATCH_H

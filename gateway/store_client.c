@@ -438,25 +438,28 @@ enum err_code store_client_create(struct store_client **out, uv_loop_t *loop, co
 {
     struct store_client *client = mem_zeroed(1, sizeof *client);
     struct store_work *work = store_work_create(STORE_PING, NULL, NULL);
-    enum err_code rc = ERR_OK;
+    enum err_code rc;
 
     *out = NULL;
-    if (client == NULL || work == NULL)
+    if (client == NULL || work == NULL) {
         rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for the store");
-    if (rc == ERR_OK)
-        rc = store_batch_init(&client->batch, loop, on_batch_done, client, err);
-    if (rc != ERR_OK) {
-        store_work_destroy(work);
-        free(client);
-        return rc;
+        goto done;
     }
+    rc = store_batch_init(&client->batch, loop, on_batch_done, client, err);
+    if (rc != ERR_OK)
+        goto done;
     client->loop = loop;
     client->url = url;
     client->retention_days = retention_days;
     client->state = STATE_AWAY; /* with no time to wait: the ping is the first probe */
     follow_up(client, work);
+    work = NULL;
     *out = client;
-    return ERR_OK;
+    client = NULL;
+done:
+    store_work_destroy(work);
+    free(client);
+    return rc;
 }
 
 void store_client_close(struct store_client *client, store_client_closed_fn on_closed, void *context)

@@ -33,8 +33,8 @@ static char *captured(void (*call)(void))
 
 static void write_fields(void)
 {
-    log_info("job.started", log_text("job", "a\"b"), log_int("attempt", 2), log_real("loss", 0.5),
-             log_text("no", NULL), log_ms("ms", 12034), log_ms("short", 7));
+    log_info("job.started", log_text("job", "a\"b"), log_int("attempt", 2), log_real("loss", 0.5), log_text("no", NULL),
+             log_ms("ms", 12034), log_ms("short", 7));
 }
 
 static void a_line_is_one_json_object(void **state)
