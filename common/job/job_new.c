@@ -43,7 +43,7 @@ static bool keep_texts(struct job_new *job)
 
 bool job_new_init(struct job_new *job, const struct job_request *request, int64_t now_ms)
 {
-    *job = (struct job_new){.request = *request, .created_ms = now_ms};
+    *job = (struct job_new){.request = *request};
     job->request.params = NULL;
     clock_format_iso8601(job->created_at, now_ms);
     if (request->run_at_ms != 0)

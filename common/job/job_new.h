@@ -14,7 +14,6 @@
 
 struct job_new {
     struct job_request request; /* its texts are in `texts`, its params in `params` alone */
-    int64_t created_ms;
     char created_at[CLOCK_ISO8601_BYTES];
     char run_at[CLOCK_ISO8601_BYTES]; /* "": now */
     struct str params;                /* JSON, an object */
@@ -25,12 +24,11 @@ struct job_new {
 bool job_new_init(struct job_new *job, const struct job_request *request, int64_t now_ms);
 void job_new_fini(struct job_new *job); /* also of {0} */
 
-/* A text that cannot be printed for want of memory is `failed`. */
-/* As the store has it: state accepted. */
+/* `out` is failed where memory ran out. The document as the store has it: state accepted. */
 void job_new_print_document(struct str *out, const struct job_new *job);
-/* As HTTP shows it (api.md), in that state: neither stalled nor with a place in the queue. */
+/* The view as HTTP shows it (api.md), in that state: neither stalled nor with a place in the queue. */
 void job_new_print_view(struct str *out, const struct job_new *job, enum job_state state);
-/* As a worker is given it: {"params":…,"namespace":…}. */
+/* What a worker is given: {"params":…,"namespace":…}. */
 void job_new_print_args(struct str *out, const struct job_new *job);
 
 #endif
