@@ -18,6 +18,7 @@
 #include "common/base/env.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
+#include "common/job/job_new.h"
 #include "common/job/job_params.h"
 #include "common/job/job_store.h"
 #include "tests/support/failing_memory.h"
@@ -218,9 +219,41 @@ static enum err_code set_params(void *unused)
     return rc;
 }
 
+/* Its document, view and arguments, one behind the other. */
+static enum err_code print_new_job(void *params)
+{
+    const struct job_request request = {.id = job_id,
+                                        .type = JOB_CROSS_SELL,
+                                        .shop = "shop",
+                                        .queue = "train",
+                                        .params = params,
+                                        .requested_by = "key",
+                                        .fingerprint = "f"};
+    struct str text = {0};
+    struct job_new job;
+    enum err_code rc;
+
+    if (!job_new_init(&job, &request, 1))
+        return ERR_NO_MEMORY;
+    job_new_print_document(&text, &job);
+    job_new_print_view(&text, &job, JOB_QUEUED);
+    job_new_print_args(&text, &job);
+    rc = text.failed ? ERR_NO_MEMORY : ERR_OK;
+    if (rc == ERR_OK)
+        assert_non_null(strstr(text.text, "{\"params\":{\"namespace\":\"shop\"},\"namespace\":\"shop\"}"));
+    str_fini(&text);
+    job_new_fini(&job);
+    return rc;
+}
+
 static void documents_and_parameters_are_whole_or_refused(void **state)
 {
+    struct json *params = json_value_new_object();
+
     (void)state;
+    assert_true(json_value_set_text(params, "namespace", "shop"));
+    fail_each_allocation(print_new_job, params, 4);
+    json_value_destroy(params);
     fail_each_allocation(parse_and_print, NULL, 20);
     fail_each_allocation(make_view, NULL, 50);
     fail_each_allocation(set_params, NULL, 5);
@@ -323,7 +356,7 @@ static void the_store_keeps_what_it_had(void **state)
     assert_int_equal(job_store_open(&call.store, url, 90, NULL), ERR_OK);
     fail_each_allocation(open_and_close, url, 2);
     assert_true(json_value_set_text(call.document, "created_at", "2026-01-01T00:00:00Z"));
-    fail_each_allocation(insert_job, &call, 20); /* not in the form of the store: by way of a copy */
+    fail_each_allocation(insert_job, &call, 20);
     assert_int_equal(job_store_delete_accepted(call.store, job_id, NULL), ERR_OK);
     json_value_destroy(call.document);
     call.document = make_document();
