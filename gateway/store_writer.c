@@ -6,32 +6,22 @@ static void run(void *argument)
 {
     struct store_writer *writer = argument;
 
-    uv_mutex_lock(&writer->lock);
     for (;;) {
-        while (!writer->has_work && !writer->is_ending)
-            uv_cond_wait(&writer->changed, &writer->lock);
-        if (!writer->has_work)
-            break;
-        writer->has_work = false;
-        uv_mutex_unlock(&writer->lock);
+        uv_sem_wait(&writer->go);
+        if (writer->is_ending)
+            return;
         writer->work(writer->context);
-        uv_mutex_lock(&writer->lock);
-        writer->is_done = true;
+        atomic_store(&writer->is_done, true);
         (void)uv_async_send(&writer->tell); /* fails only for a handle that closes */
     }
-    uv_mutex_unlock(&writer->lock);
 }
 
+/* Also without need: several sends may be told as one, and one as several. */
 static void on_tell(uv_async_t *tell)
 {
     struct store_writer *writer = (struct store_writer *)((char *)tell - offsetof(struct store_writer, tell));
-    bool is_done;
 
-    uv_mutex_lock(&writer->lock);
-    is_done = writer->is_done;
-    writer->is_done = false;
-    uv_mutex_unlock(&writer->lock);
-    if (!is_done)
+    if (!atomic_exchange(&writer->is_done, false))
         return;
     writer->is_busy = false;
     uv_unref((uv_handle_t *)&writer->tell);
@@ -40,28 +30,20 @@ static void on_tell(uv_async_t *tell)
 
 static enum err_code start_thread(struct store_writer *writer)
 {
-    if (uv_mutex_init(&writer->lock) != 0)
+    if (uv_sem_init(&writer->go, 0) != 0)
         return ERR_NO_MEMORY;
-    if (uv_cond_init(&writer->changed) != 0) {
-        uv_mutex_destroy(&writer->lock);
-        return ERR_NO_MEMORY;
-    }
     if (uv_thread_create(&writer->thread, run, writer) == 0)
         return ERR_OK;
-    uv_cond_destroy(&writer->changed);
-    uv_mutex_destroy(&writer->lock);
+    uv_sem_destroy(&writer->go);
     return ERR_NO_MEMORY;
 }
 
 static void end_thread(struct store_writer *writer)
 {
-    uv_mutex_lock(&writer->lock);
     writer->is_ending = true;
-    uv_cond_signal(&writer->changed);
-    uv_mutex_unlock(&writer->lock);
+    uv_sem_post(&writer->go);
     (void)uv_thread_join(&writer->thread);
-    uv_cond_destroy(&writer->changed);
-    uv_mutex_destroy(&writer->lock);
+    uv_sem_destroy(&writer->go);
 }
 
 enum err_code store_writer_start(struct store_writer *writer, uv_loop_t *loop, store_writer_fn work,
@@ -82,10 +64,7 @@ void store_writer_run(struct store_writer *writer)
 {
     writer->is_busy = true;
     uv_ref((uv_handle_t *)&writer->tell);
-    uv_mutex_lock(&writer->lock);
-    writer->has_work = true;
-    uv_cond_signal(&writer->changed);
-    uv_mutex_unlock(&writer->lock);
+    uv_sem_post(&writer->go);
 }
 
 void store_writer_close(struct store_writer *writer, uv_close_cb fn)

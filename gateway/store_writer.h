@@ -5,6 +5,7 @@
 #ifndef GATEWAY_STORE_WRITER_H
 #define GATEWAY_STORE_WRITER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <uv.h>
 
@@ -19,12 +20,10 @@ struct store_writer {
     void *context;
     bool is_busy; /* on the loop: from run until on_done */
     uv_thread_t thread;
-    uv_mutex_t lock; /* of the next four */
-    uv_cond_t changed;
-    bool has_work;
-    bool is_done; /* and not told */
-    bool is_ending;
-    uv_async_t tell; /* its data is the owner's */
+    uv_sem_t go;         /* there is work, or it is the end */
+    bool is_ending;      /* written before go is */
+    atomic_bool is_done; /* and not told */
+    uv_async_t tell;     /* its data is the owner's */
 };
 
 /* Not copied or moved from then on. */
