@@ -23,6 +23,7 @@
 
 struct connection;
 struct http_parse;
+struct request_log;
 
 enum {
     CONNECTION_SWEEP_MS = 100,
@@ -34,6 +35,7 @@ enum {
 /* What all connections of a server share; embedded in the server. Plain data, but for the list. */
 struct connection_pool {
     const struct services *services;
+    struct request_log *log;
     size_t max_connections;
     int64_t idle_timeout_ms;
     int64_t request_timeout_ms;              /* also of writing an answer */

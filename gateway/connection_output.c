@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "gateway/connection_parts.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/request_log.h"
 
 enum { STREAM_WAITING_BYTES = 64 * 1024, STREAM_SOCKET_BYTES = 16 * 1024 };
 
@@ -145,7 +146,7 @@ void connection_output_answered(struct exchange *exchange, void *owner)
     struct connection *connection = owner;
 
     connection->exchange = NULL;
-    exchange_log(exchange);
+    request_log_add(connection->pool->log, exchange);
     if (!exchange->streamed)
         gateway_metrics_count_request(exchange->services->metrics, exchange);
     if (connection->state == CONNECTION_ANSWERING)

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/log.h"
 #include "gateway/problem.h"
 
 struct exchange *exchange_create(const struct services *services, struct arena *arena, exchange_answered_fn on_answered,
@@ -104,16 +103,4 @@ void exchange_answer_text(struct exchange *exchange, int status, const char *con
     str_clear(&exchange->reply.body);
     str_append_text(&exchange->reply.body, text);
     exchange_answer(exchange, status);
-}
-
-void exchange_log(const struct exchange *exchange)
-{
-    int64_t elapsed_us = (int64_t)((uv_hrtime() - exchange->begun_ns) / 1000);
-
-    log_info("http.request", log_text("method", exchange->request.method),
-             log_text("route", exchange->route != NULL ? exchange->route : "-"),
-             log_int("status", exchange->reply.status), log_ms("ms", elapsed_us),
-             log_text("client", exchange->client[0] != '\0' ? exchange->client : "-"),
-             log_text("address", exchange->address[0] != '\0' ? exchange->address : "-"),
-             log_text("request", exchange->id), log_text(exchange->job_id[0] != '\0' ? "job" : NULL, exchange->job_id));
 }

@@ -84,7 +84,4 @@ void exchange_answer_json(struct exchange *exchange, int status, struct json *va
 /* Sends a text. */
 void exchange_answer_text(struct exchange *exchange, int status, const char *content_type, const char *text);
 
-/* One line of the access log: never a key. */
-void exchange_log(const struct exchange *exchange);
-
 #endif

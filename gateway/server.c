@@ -19,6 +19,7 @@
 #include "gateway/rate_limit.h"
 #include "gateway/readiness.h"
 #include "gateway/recommendation_reader.h"
+#include "gateway/request_log.h"
 #include "gateway/services.h"
 #include "gateway/store_client.h"
 #include "gateway/upkeep.h"
@@ -42,7 +43,9 @@ struct server {
     uv_signal_t signals[SIGNAL_COUNT];
     struct services services;
     const char *queues[JOB_ROUTES_MAX];
+    struct job_id_source ids;
     struct connection_pool pool;
+    struct request_log log;
     struct upkeep *upkeep;
     bool ending;
     bool cut; /* the grace is over */
@@ -52,6 +55,7 @@ struct server {
 
 static void close_handles(struct server *server)
 {
+    request_log_close(&server->log);
     uv_close((uv_handle_t *)&server->sweep, NULL);
     uv_close((uv_handle_t *)&server->grace, NULL);
     for (int i = 0; i < SIGNAL_COUNT; i++)
@@ -259,6 +263,7 @@ static enum err_code open_handles(struct server *server, struct err *err)
     static const int numbers[SIGNAL_COUNT] = {SIGTERM, SIGINT, SIGHUP};
     int status = uv_tcp_init(&server->loop, &server->listener);
 
+    request_log_init(&server->log, &server->loop);
     (void)uv_timer_init(&server->loop, &server->sweep); /* these never fail */
     (void)uv_timer_init(&server->loop, &server->grace);
     server->listener.data = server;
@@ -295,9 +300,14 @@ static void fill(struct server *server, const struct gateway_settings *settings,
 
     server->settings = settings;
     server->env = env;
-    server->services = (struct services){
-        .loop = &server->loop, .clock = clock_system(), .settings = settings, .keys = keys, .shops = shops};
+    server->services = (struct services){.loop = &server->loop,
+                                         .clock = clock_system(),
+                                         .ids = &server->ids,
+                                         .settings = settings,
+                                         .keys = keys,
+                                         .shops = shops};
     server->pool = (struct connection_pool){.services = &server->services,
+                                            .log = &server->log,
                                             .max_connections = (size_t)settings->max_connections,
                                             .idle_timeout_ms = settings->idle_timeout_ms,
                                             .request_timeout_ms = settings->request_timeout_ms,

@@ -13,6 +13,7 @@ struct api_keys;
 struct events;
 struct gateway_metrics;
 struct gateway_settings;
+struct job_id_source;
 struct job_shops;
 struct queue_client;
 struct rate_limit;
@@ -24,6 +25,7 @@ struct waiters;
 struct services {
     uv_loop_t *loop;
     struct clock_source clock;
+    struct job_id_source *ids;
     const struct gateway_settings *settings;
     struct api_keys *keys;
     struct job_shops *shops;

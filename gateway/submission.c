@@ -337,7 +337,7 @@ static enum err_code fill(struct submission *submission, const struct submission
                               .max_lost = JOB_SETTINGS_MAX_LOST,
                               .idempotency_hash = request->idempotency_hash,
                               .fingerprint = request->fingerprint};
-    enum err_code rc = job_id_generate(submission->id, &services->clock, err);
+    enum err_code rc = job_id_next(submission->id, services->ids, &services->clock, err);
 
     if (rc != ERR_OK)
         return rc;

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
-#include "common/base/str.h"
 
 enum { LINE_BYTES = 400 /* of most */ };
 
@@ -50,31 +49,44 @@ static void append_field(struct str *line, const struct log_field *field)
         str_append_text(line, "null");
 }
 
-void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count)
+void log_gather(struct str *lines, enum log_level level, const char *event, const struct log_field *fields,
+                size_t count)
 {
     struct clock_source clock = clock_system();
-    struct str line = {0};
     char time[CLOCK_ISO8601_BYTES];
-    size_t written = 0;
 
     if (level < log_threshold)
         return;
     clock_format_iso8601(time, clock_unix_ms(&clock));
-    str_reserve(&line, LINE_BYTES);
-    append_text(&line, "{\"time\":\"", time);
-    append_text(&line, "\",\"level\":\"", level_names[level]);
-    str_append_text(&line, "\",\"event\":");
-    str_append_json(&line, event, strlen(event));
+    str_reserve(lines, LINE_BYTES);
+    append_text(lines, "{\"time\":\"", time);
+    append_text(lines, "\",\"level\":\"", level_names[level]);
+    str_append_text(lines, "\",\"event\":");
+    str_append_json(lines, event, strlen(event));
     for (size_t i = 0; i < count; i++)
-        append_field(&line, &fields[i]);
-    str_append_text(&line, "}\n");
-    while (!line.failed && written < line.length) {
-        ssize_t n = write(STDERR_FILENO, line.text + written, line.length - written);
+        append_field(lines, &fields[i]);
+    str_append_text(lines, "}\n");
+}
+
+void log_write_lines(const struct str *lines)
+{
+    size_t written = 0;
+
+    while (!lines->failed && written < lines->length) {
+        ssize_t n = write(STDERR_FILENO, lines->text + written, lines->length - written);
 
         if (n <= 0)
             break; /* nobody to tell */
         written += (size_t)n;
     }
+}
+
+void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count)
+{
+    struct str line = {0};
+
+    log_gather(&line, level, event, fields, count);
+    log_write_lines(&line);
     str_fini(&line);
 }
 

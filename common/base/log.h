@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
+#include "common/base/str.h"
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 
@@ -60,6 +61,11 @@ static inline struct log_field log_ms(const char *name, int64_t us)
 #define log_error(event, ...) LOG_WRITE(LOG_LEVEL_ERROR, event, __VA_ARGS__)
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count);
+
+/* For many lines in one write: the line that log_write would write, behind what `lines` has; and all of them. */
+void log_gather(struct str *lines, enum log_level level, const char *event, const struct log_field *fields,
+                size_t count);
+void log_write_lines(const struct str *lines);
 
 /* The error's code, message and place, at level error. */
 void log_err(const char *event, const struct err *err);

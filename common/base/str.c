@@ -39,11 +39,6 @@ void str_reserve(struct str *str, size_t extra)
     (void)reserve(str, extra);
 }
 
-void str_append_text(struct str *str, const char *text)
-{
-    str_append(str, text, strlen(text));
-}
-
 void str_append_char(struct str *str, char character)
 {
     if (str->failed || str->length + 1 >= str->capacity) {

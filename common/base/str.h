@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /*
  * A growing, always terminated buffer. Init with {0}. A failed append sets `failed` and later ones do nothing, so a
@@ -24,7 +25,11 @@ struct str {
 void str_reserve(struct str *str, size_t extra);
 
 void str_append(struct str *str, const char *text, size_t length);
-void str_append_text(struct str *str, const char *text);
+static inline void str_append_text(struct str *str, const char *text)
+{
+    str_append(str, text, strlen(text)); /* of a constant the compiler knows it */
+}
+
 void str_append_char(struct str *str, char character);
 void str_append_int(struct str *str, int64_t value);
 void str_append_format(struct str *str, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+enum { CLOCK_BACK_MS = 1000 };
+
 static const char *const type_names[JOB_TYPE_COUNT] = {
     [JOB_HOMEPAGE_AND_SIMILAR_PRODUCTS] = "homepage_and_similar_products",
     [JOB_CROSS_SELL] = "cross_sell",
@@ -57,26 +59,57 @@ bool job_state_is_terminal(enum job_state state)
     return state == JOB_SUCCEEDED || state == JOB_DEAD || state == JOB_CANCELLED || state == JOB_SUPERSEDED;
 }
 
-/* ULID: 48 bits of milliseconds, 80 of chance, five bits a character from the top. */
-enum err_code job_id_generate(char *out, const struct clock_source *clock, struct err *err)
+/* 48 bits of milliseconds, 80 of chance, five bits a character from the top. */
+static void print_id(char *out, const struct job_id_source *source)
 {
-    unsigned char bytes[16];
-    uint64_t unix_ms = (uint64_t)clock_unix_ms(clock);
     unsigned buffer = 0;
     unsigned bits = 2; /* 26 characters hold 130 bits: two zeros lead */
     size_t used = 0;
 
-    if (getrandom(bytes + 6, sizeof bytes - 6, 0) != (ssize_t)sizeof bytes - 6)
-        return ERR_SET(err, ERR_IO, "getrandom: %s", strerror(errno));
-    for (int i = 0; i < 6; i++)
-        bytes[i] = (unsigned char)(unix_ms >> (8 * (5 - i)));
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        buffer = (buffer << 8 | bytes[i]) & 0xffffu;
+    for (size_t i = 0; i < 6 + sizeof source->chance; i++) {
+        unsigned byte = i < 6 ? (unsigned)((uint64_t)source->unix_ms >> (8 * (5 - i))) & 0xffu : source->chance[i - 6];
+
+        buffer = (buffer << 8 | byte) & 0xffffu;
         for (bits += 8; bits >= 5; bits -= 5)
             out[used++] = base32[buffer >> (bits - 5) & 31u];
     }
     out[used] = '\0';
+}
+
+/* One more; false: there is none above it. */
+static bool raise_chance(struct job_id_source *source)
+{
+    for (size_t i = sizeof source->chance; i > 0; i--) {
+        if (++source->chance[i - 1] != 0)
+            return true;
+    }
+    return false;
+}
+
+/* A clock may be set back a little: then the ids' time stands still until it is there again. */
+static bool is_near(const struct job_id_source *source, int64_t unix_ms)
+{
+    return unix_ms <= source->unix_ms && unix_ms > source->unix_ms - CLOCK_BACK_MS;
+}
+
+enum err_code job_id_next(char *out, struct job_id_source *source, const struct clock_source *clock, struct err *err)
+{
+    int64_t unix_ms = clock_unix_ms(clock);
+
+    if (!is_near(source, unix_ms) || !raise_chance(source)) {
+        if (getrandom(source->chance, sizeof source->chance, 0) != (ssize_t)sizeof source->chance)
+            return ERR_SET(err, ERR_IO, "getrandom: %s", strerror(errno));
+        source->unix_ms = unix_ms;
+    }
+    print_id(out, source);
     return ERR_OK;
+}
+
+enum err_code job_id_generate(char *out, const struct clock_source *clock, struct err *err)
+{
+    struct job_id_source source = {0};
+
+    return job_id_next(out, &source, clock, err);
 }
 
 bool job_id_is_valid(const char *text)

@@ -42,7 +42,20 @@ const char *job_state_name(enum job_state state);
 bool job_state_parse(const char *name, enum job_state *out);
 bool job_state_is_terminal(enum job_state state);
 
-/* A new ULID from the clock and the kernel's random numbers into out[JOB_ID_BYTES]. */
+/*
+ * ULIDs that ascend also within a millisecond: there each is one more than the last (the specification's monotonic
+ * form), so that a store appends them and a list has them in their order. {0} at first; of one thread.
+ */
+struct job_id_source {
+    int64_t unix_ms; /* of the last one */
+    unsigned char chance[10];
+};
+
+/* The next one, from the clock and the kernel's random numbers, into out[JOB_ID_BYTES]. */
+enum err_code job_id_next(char *out, struct job_id_source *source, const struct clock_source *clock,
+                          struct err *err) MUST_CHECK;
+
+/* One that is alone. */
 enum err_code job_id_generate(char *out, const struct clock_source *clock, struct err *err) MUST_CHECK;
 bool job_id_is_valid(const char *text);
 

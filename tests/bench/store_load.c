@@ -19,6 +19,7 @@ struct document {
 struct load {
     struct job_store *store;
     struct clock_source clock;
+    struct job_id_source ids;
     size_t batch;
     struct document documents[MAX_BATCH];
     struct job_store_text texts[MAX_BATCH];
@@ -60,7 +61,7 @@ static void make_document(struct load *load, size_t index, long number)
     struct err err = {.message = "no memory"};
 
     (void)snprintf(shop, sizeof shop, "shop-%ld", number);
-    if (job_id_generate(document->id, &load->clock, &err) != ERR_OK ||
+    if (job_id_next(document->id, &load->ids, &load->clock, &err) != ERR_OK ||
         !json_value_set_text(params, "namespace", shop) || !job_new_init(&job, &request, clock_unix_ms(&load->clock)))
         fail(&err);
     json_value_destroy(params);

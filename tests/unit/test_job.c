@@ -61,6 +61,45 @@ static void ids_are_ulids_and_sort_by_time(void **state)
     assert_false(job_id_is_valid("01KDVGEG00AAAAAAAAAAAAAAAAA"));
 }
 
+/* Also where the clock is set back a little; by a lot, the ids follow it. */
+static void ids_of_a_source_ascend(void **state)
+{
+    int64_t now = 1767225600000;
+    struct clock_source clock = {.unix_ms = fixed_ms, .monotonic_ms = fixed_ms, .context = &now};
+    struct job_id_source source = {0};
+    char last[JOB_ID_BYTES] = "";
+    char next[JOB_ID_BYTES];
+
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        now += i % 7 == 0 ? 1 : i % 11 == 0 ? -1 : 0;
+        assert_int_equal(job_id_next(next, &source, &clock, NULL), ERR_OK);
+        assert_true(job_id_is_valid(next));
+        assert_true(strcmp(last, next) < 0);
+        memcpy(last, next, sizeof last);
+    }
+    now -= 3600000;
+    assert_int_equal(job_id_next(next, &source, &clock, NULL), ERR_OK);
+    assert_true(strcmp(last, next) > 0);
+}
+
+static void an_id_behind_the_last_of_a_millisecond_is_drawn_anew(void **state)
+{
+    int64_t now = 1767225600000;
+    struct clock_source clock = {.unix_ms = fixed_ms, .monotonic_ms = fixed_ms, .context = &now};
+    struct job_id_source source = {.unix_ms = now};
+    char id[JOB_ID_BYTES];
+
+    (void)state;
+    memset(source.chance, 0xff, sizeof source.chance);
+    source.chance[sizeof source.chance - 1] = 0xfe;
+    assert_int_equal(job_id_next(id, &source, &clock, NULL), ERR_OK);
+    assert_string_equal(id, "01KDVDNA00ZZZZZZZZZZZZZZZZ");
+    assert_int_equal(job_id_next(id, &source, &clock, NULL), ERR_OK);
+    assert_memory_equal(id, "01KDVDNA00", 10);
+    assert_string_not_equal(id, "01KDVDNA000000000000000000");
+}
+
 static void a_view_shows_the_id_and_nothing_internal(void **state)
 {
     struct job_request request = {.id = "01KE0YGV0000000000000000AA",
@@ -223,6 +262,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_and_values_go_both_ways),
         cmocka_unit_test(ids_are_ulids_and_sort_by_time),
+        cmocka_unit_test(ids_of_a_source_ascend),
+        cmocka_unit_test(an_id_behind_the_last_of_a_millisecond_is_drawn_anew),
         cmocka_unit_test(a_view_shows_the_id_and_nothing_internal),
         cmocka_unit_test(a_new_job_is_printed_to_the_byte),
         cmocka_unit_test(good_parameters_pass),
