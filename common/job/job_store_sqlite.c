@@ -14,23 +14,38 @@ enum { BUSY_TIMEOUT_MS = 10000, ASK_AGAIN_MS = 10 };
 
 static const int64_t day_ms = 86400000;
 
+/* Jobs are appended: a commit of two dozen writes half as many pages of twice the size, and as few more in a table of
+ * row numbers as its documents need not be in order of id. Files of earlier versions keep what they have. */
 static const char schema[] =
+    "PRAGMA page_size=8192;"
     "PRAGMA journal_mode=WAL;"
     "PRAGMA synchronous=FULL;"
-    "CREATE TABLE IF NOT EXISTS jobs(id TEXT PRIMARY KEY, state TEXT NOT NULL, type TEXT NOT NULL,"
-    " created_at TEXT NOT NULL, fence INTEGER NOT NULL, document TEXT NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS jobs(id TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL, type TEXT NOT NULL,"
+    " created_at TEXT NOT NULL, fence INTEGER NOT NULL, document TEXT NOT NULL);"
     "DROP INDEX IF EXISTS jobs_state;" /* of earlier versions: without the order that lists have */
     "DROP INDEX IF EXISTS jobs_type;"
     "DROP INDEX IF EXISTS jobs_created;"
-    "CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs(state);" /* and then id, which is the order of time */
-    "CREATE INDEX IF NOT EXISTS jobs_by_type ON jobs(type);"
+    "CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs(state, id);" /* id is the order of time */
+    "CREATE INDEX IF NOT EXISTS jobs_by_type ON jobs(type, id);"
     "CREATE TABLE IF NOT EXISTS reports(id TEXT PRIMARY KEY, type TEXT NOT NULL, namespace TEXT NOT NULL,"
     " created_at TEXT NOT NULL, fence INTEGER NOT NULL, published INTEGER NOT NULL, document TEXT NOT NULL) WITHOUT "
     "ROWID;"
     "CREATE INDEX IF NOT EXISTS reports_type ON reports(type, namespace, created_at);";
 
+/* What is run again and again, prepared once. */
+enum statement { BEGIN, COMMIT, INSERT_JOB, READ_JOB, REWRITE_JOB, STATEMENT_COUNT };
+
+static const char *const statement_texts[STATEMENT_COUNT] = {
+    [BEGIN] = "BEGIN IMMEDIATE",
+    [COMMIT] = "COMMIT",
+    [INSERT_JOB] = "INSERT INTO jobs VALUES(?,?,?,?,?,?)",
+    [READ_JOB] = "SELECT document FROM jobs WHERE id=?",
+    [REWRITE_JOB] = "UPDATE jobs SET state=?, fence=?, document=? WHERE id=?",
+};
+
 struct sqlite_store {
     sqlite3 *db;
+    struct job_store_sqlite_statement statements[STATEMENT_COUNT];
     pthread_mutex_t lock; /* one statement, or one transaction, at a time */
     int retention_days;
     int64_t sweep_at_ms; /* when what is too old goes next */
@@ -114,11 +129,17 @@ static enum err_code sqlite_get_report(void *self, const char *id, struct json *
     return get_by_id(self, "SELECT document FROM reports WHERE id=?", "report", id, out, err);
 }
 
-/* COMMIT, or ROLLBACK where rc says so; other processes wait for the write lock, not this one for theirs midway. */
+/* With the write lock at once: what waits for another process' waits here, not midway. */
+static enum err_code begin_transaction(struct sqlite_store *store, struct err *err)
+{
+    return job_store_sqlite_statement_repeat(&store->statements[BEGIN], err);
+}
+
+/* COMMIT, or ROLLBACK where rc says so. */
 static enum err_code end_transaction(struct sqlite_store *store, enum err_code rc, struct err *err)
 {
     if (rc == ERR_OK)
-        rc = job_store_sqlite_statement_run(store->db, "COMMIT", err);
+        rc = job_store_sqlite_statement_repeat(&store->statements[COMMIT], err);
     if (rc != ERR_OK)
         (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
     return rc;
@@ -140,16 +161,13 @@ static enum err_code insert_document(struct job_store_sqlite_statement *statemen
 static enum err_code insert_all(struct sqlite_store *store, const struct job_store_text *documents, size_t count,
                                 enum err_code *results, struct err *err)
 {
-    struct job_store_sqlite_statement statement;
-    enum err_code rc =
-        job_store_sqlite_statement_prepare(&statement, store->db, "INSERT INTO jobs VALUES(?,?,?,?,?,?)", err);
+    enum err_code rc = ERR_OK;
 
     for (size_t i = 0; rc == ERR_OK && i < count; i++) {
-        results[i] = insert_document(&statement, &documents[i], err);
+        results[i] = insert_document(&store->statements[INSERT_JOB], &documents[i], err);
         if (results[i] != ERR_EXISTS && results[i] != ERR_TOO_LARGE)
             rc = results[i];
     }
-    job_store_sqlite_statement_fini(&statement);
     return rc;
 }
 
@@ -160,30 +178,13 @@ static enum err_code sqlite_insert_many(void *self, const struct job_store_text 
     enum err_code rc;
 
     (void)pthread_mutex_lock(&store->lock);
-    rc = job_store_sqlite_statement_run(store->db, "BEGIN IMMEDIATE", err);
+    rc = begin_transaction(store, err);
     if (rc == ERR_OK)
         rc = end_transaction(store, insert_all(store, documents, count, results, err), err);
     if (rc == ERR_OK)
         (void)sweep(store, NULL); /* the documents are there all the same */
     (void)pthread_mutex_unlock(&store->lock);
     return rc;
-}
-
-/* Of both statements of an amendment. */
-struct amender {
-    struct job_store_sqlite_statement read;
-    struct job_store_sqlite_statement write;
-};
-
-static enum err_code prepare_amender(struct amender *amender, struct sqlite_store *store, struct err *err)
-{
-    enum err_code rc =
-        job_store_sqlite_statement_prepare(&amender->read, store->db, "SELECT document FROM jobs WHERE id=?", err);
-
-    return rc != ERR_OK
-               ? rc
-               : job_store_sqlite_statement_prepare(&amender->write, store->db,
-                                                    "UPDATE jobs SET state=?, fence=?, document=? WHERE id=?", err);
 }
 
 static enum err_code rewrite_document(struct job_store_sqlite_statement *statement, const char *id,
@@ -213,19 +214,20 @@ static bool may_amend(const struct job_store_amendment *amendment, const struct 
 }
 
 /* Within a transaction; a document that is gone is not applied to. */
-static enum err_code amend_document(struct amender *amender, const struct job_store_amendment *amendment, bool *applied,
-                                    struct err *err)
+static enum err_code amend_document(struct sqlite_store *store, const struct job_store_amendment *amendment,
+                                    bool *applied, struct err *err)
 {
+    struct job_store_sqlite_statement *read = &store->statements[READ_JOB];
     struct json *document = NULL;
     enum err_code rc;
 
-    job_store_sqlite_statement_bind_text(&amender->read, amendment->id);
-    rc = job_store_sqlite_statement_repeat_read(&amender->read, &document, err);
+    job_store_sqlite_statement_bind_text(read, amendment->id);
+    rc = job_store_sqlite_statement_repeat_read(read, &document, err);
     *applied = document != NULL && may_amend(amendment, document);
     if (*applied && !json_value_merge(document, amendment->changes))
         rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for a document");
     if (*applied && rc == ERR_OK)
-        rc = rewrite_document(&amender->write, amendment->id, document, err);
+        rc = rewrite_document(&store->statements[REWRITE_JOB], amendment->id, document, err);
     json_value_destroy(document);
     return rc;
 }
@@ -233,13 +235,10 @@ static enum err_code amend_document(struct amender *amender, const struct job_st
 static enum err_code amend_all(struct sqlite_store *store, const struct job_store_amendment *amendments, size_t count,
                                bool *applied, struct err *err)
 {
-    struct amender amender = {0};
-    enum err_code rc = prepare_amender(&amender, store, err);
+    enum err_code rc = ERR_OK;
 
     for (size_t i = 0; rc == ERR_OK && i < count; i++)
-        rc = amend_document(&amender, &amendments[i], applied, err);
-    job_store_sqlite_statement_fini(&amender.read);
-    job_store_sqlite_statement_fini(&amender.write);
+        rc = amend_document(store, &amendments[i], applied, err);
     return rc;
 }
 
@@ -250,7 +249,7 @@ static enum err_code sqlite_amend(void *self, const struct job_store_amendment *
     enum err_code rc;
 
     (void)pthread_mutex_lock(&store->lock);
-    rc = job_store_sqlite_statement_run(store->db, "BEGIN IMMEDIATE", err);
+    rc = begin_transaction(store, err);
     if (rc == ERR_OK)
         rc = end_transaction(store, amend_all(store, amendments, count, applied, err), err);
     (void)pthread_mutex_unlock(&store->lock);
@@ -381,6 +380,8 @@ static void sqlite_close(void *self)
 {
     struct sqlite_store *store = self;
 
+    for (size_t i = 0; i < STATEMENT_COUNT; i++)
+        job_store_sqlite_statement_fini(&store->statements[i]);
     (void)sqlite3_close(store->db);
     (void)pthread_mutex_destroy(&store->lock);
     free(store);
@@ -414,6 +415,15 @@ static enum err_code make_tables(struct sqlite_store *store, struct err *err)
     }
 }
 
+static enum err_code prepare_statements(struct sqlite_store *store, struct err *err)
+{
+    enum err_code rc = ERR_OK;
+
+    for (size_t i = 0; rc == ERR_OK && i < STATEMENT_COUNT; i++)
+        rc = job_store_sqlite_statement_prepare(&store->statements[i], store->db, statement_texts[i], err);
+    return rc;
+}
+
 enum err_code job_store_sqlite_open(void **self, const struct job_store_ops **ops, const char *path, int retention_days,
                                     struct err *err)
 {
@@ -434,6 +444,8 @@ enum err_code job_store_sqlite_open(void **self, const struct job_store_ops **op
         (void)sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
     if (rc == ERR_OK) {
         rc = make_tables(store, err);
+        if (rc == ERR_OK)
+            rc = prepare_statements(store, err);
         if (rc == ERR_OK)
             rc = sweep(store, err);
         if (rc != ERR_OK)
