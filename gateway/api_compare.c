@@ -1,8 +1,8 @@
 #include "gateway/api_compare.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "common/base/str.h"
 #include "common/job/job.h"
 #include "gateway/http_query.h"
 #include "gateway/problem.h"
@@ -78,7 +78,7 @@ void api_compare_get(struct exchange *exchange)
     b = a != NULL ? read_id(exchange, &query, "b") : NULL;
     if (b == NULL) /* answered, and the exchange may be gone */
         return;
-    (void)snprintf(exchange->job_id, sizeof exchange->job_id, "%s", a);
+    str_copy(exchange->job_id, sizeof exchange->job_id, a);
     exchange->name = b;
     if (store_client_get_report(exchange->services->store, a, on_first, exchange, &err) != ERR_OK)
         problem_answer_err(exchange, &err);

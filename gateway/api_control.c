@@ -1,10 +1,10 @@
 #include "gateway/api_control.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/base/str.h"
 #include "common/job/job_queue_control.h"
 #include "gateway/job_answer.h"
 #include "gateway/job_lookup.h"
@@ -286,7 +286,7 @@ static void on_resubmitted(void *context, const struct submission_result *result
         exchange_answer_json(exchange, 202, job_answer_view(exchange, result->document));
         return;
     }
-    (void)snprintf(control->live, sizeof control->live, "%s", result->id);
+    str_copy(control->live, sizeof control->live, result->id);
     if (result->err != NULL)
         control->err = *result->err;
     else

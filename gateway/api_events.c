@@ -1,11 +1,11 @@
 #include "gateway/api_events.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/jitter.h"
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "gateway/event_text.h"
 #include "gateway/events.h"
 #include "gateway/job_lookup.h"
@@ -168,10 +168,10 @@ static void send_document(struct stream *stream)
         now.progress = 1; /* the HASH keeps that of the last beat */
     else
         (void)json_value_get_double(stream->document, "progress", &now.progress);
-    (void)snprintf(now.stage, sizeof now.stage, "%s", stage != NULL ? stage : "");
-    (void)snprintf(now.job_id, sizeof now.job_id, "%s", stream->subscriber.job_id);
+    str_copy(now.stage, sizeof now.stage, stage != NULL ? stage : "");
+    str_copy(now.job_id, sizeof now.job_id, stream->subscriber.job_id);
     if (events_id_compare(stream->position, "0-0") > 0)
-        (void)snprintf(now.stream_id, sizeof now.stream_id, "%s", stream->position);
+        str_copy(now.stream_id, sizeof now.stream_id, stream->position);
     is_new_state = !stream->has_shown || now.state != shown->state;
     is_over = job_state_is_terminal(now.state);
     if (is_new_state)
@@ -301,7 +301,7 @@ static void settle(struct stream *stream)
     if (!stream->ending && stream->phase == PHASE_FINDING) {
         const char *queue = json_value_get_text(stream->document, "queue");
 
-        (void)snprintf(stream->queue, sizeof stream->queue, "%s", queue != NULL ? queue : "");
+        str_copy(stream->queue, sizeof stream->queue, queue != NULL ? queue : "");
         catch_up(stream);
         return;
     }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/str.h"
 #include "common/job/job_params_from.h"
 #include "common/net/hash.h"
 #include "gateway/job_answer.h"
@@ -154,7 +155,7 @@ static void on_submitted(void *context, const struct submission_result *result)
 {
     struct exchange *exchange = context;
 
-    (void)snprintf(exchange->job_id, sizeof exchange->job_id, "%s", result->id);
+    str_copy(exchange->job_id, sizeof exchange->job_id, result->id);
     switch (result->outcome) {
     case SUBMISSION_ACCEPTED:
         job_answer_add_location(exchange, result->id);

@@ -1,12 +1,12 @@
 #include "gateway/api_keys.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/file_text.h"
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "common/net/hash.h"
 #include "common/net/json_value.h"
 
@@ -79,7 +79,7 @@ static enum err_code add_entry(struct api_keys *keys, const struct json *entry, 
     if (name == NULL || name[0] == '\0' || strlen(name) >= sizeof key.name)
         return ERR_SET(err, ERR_CONFIG, "key %zu: \"name\" is not a text of 1 to %d bytes", number,
                        API_KEYS_NAME_BYTES - 1);
-    (void)snprintf(key.name, sizeof key.name, "%s", name);
+    str_copy(key.name, sizeof key.name, name);
     if (!parse_digest(json_value_get_text(entry, "sha256"), key.digest))
         return ERR_SET(err, ERR_CONFIG, "key \"%s\": \"sha256\" is not 64 hexadecimal digits", name);
     if (!parse_scopes(json_value_get(entry, "scopes"), &key.scopes))

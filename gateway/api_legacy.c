@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/base/str.h"
 #include "common/job/job_shops.h"
 #include "gateway/problem.h"
 #include "gateway/queue_client.h"
@@ -179,7 +180,7 @@ static void on_submitted(void *context, const struct submission_result *result)
 {
     struct exchange *exchange = context;
 
-    (void)snprintf(exchange->job_id, sizeof exchange->job_id, "%s", result->id);
+    str_copy(exchange->job_id, sizeof exchange->job_id, result->id);
     if (result->outcome == SUBMISSION_FAILED)
         problem_answer_err(exchange, result->err);
     else if (result->outcome == SUBMISSION_DUPLICATE) {
@@ -252,7 +253,7 @@ static void on_lock(void *context, const struct redis_reply *reply, const struct
         submit(exchange); /* whatever the reason: it finds out for itself */
         return;
     }
-    (void)snprintf(exchange->job_id, sizeof exchange->job_id, "%s", id);
+    str_copy(exchange->job_id, sizeof exchange->job_id, id);
     job_queue_describe_command(&command, queue_of(exchange), id);
     queue_client_send(exchange->services->queue, &command, on_holder, exchange);
     redis_command_fini(&command);

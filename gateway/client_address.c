@@ -162,7 +162,7 @@ void client_address_of_request(char *out, const struct client_address_proxies *p
 {
     int hops = 0;
 
-    (void)snprintf(out, CLIENT_ADDRESS_BYTES, "%s", peer);
+    str_copy(out, CLIENT_ADDRESS_BYTES, peer);
     for (size_t i = request->header_count; i > 0; i--) { /* several headers are one list */
         const char *list = request->headers[i - 1].value;
         const char *element;
@@ -186,7 +186,7 @@ void client_address_group(char *out, const char *address)
     bool is_v4;
 
     if (!parse_numeric(address, bytes, &is_v4) || is_v4) {
-        (void)snprintf(out, CLIENT_ADDRESS_BYTES, "%s", address);
+        str_copy(out, CLIENT_ADDRESS_BYTES, address);
         return;
     }
     memset(bytes + GROUP_BYTES, 0, sizeof bytes - GROUP_BYTES);

@@ -1,9 +1,9 @@
 #include "gateway/event_text.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "common/base/str.h"
 #include "gateway/events.h"
 #include "gateway/http_query.h"
 
@@ -36,5 +36,5 @@ void event_text_read_last_id(const struct http_request *request, struct arena *a
         given = http_query_get(&query, "last_event_id");
     id[0] = '\0';
     if (given != NULL && events_id_is_valid(given))
-        (void)snprintf(id, JOB_QUEUE_STREAM_ID_BYTES, "%s", given);
+        str_copy(id, JOB_QUEUE_STREAM_ID_BYTES, given);
 }

@@ -1,11 +1,11 @@
 #include "gateway/events.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "common/net/redis_async.h"
 
 enum {
@@ -99,7 +99,7 @@ void events_subscribe(struct events *events, struct events_subscriber *subscribe
     struct events_subscriber **slot = find_slot(events, job_id);
 
     *subscriber = (struct events_subscriber){.fn = fn, .context = context, .next = *slot, .link = slot};
-    (void)snprintf(subscriber->job_id, sizeof subscriber->job_id, "%s", job_id);
+    str_copy(subscriber->job_id, sizeof subscriber->job_id, job_id);
     if (subscriber->next != NULL)
         subscriber->next->link = &subscriber->next;
     *slot = subscriber;
@@ -172,7 +172,7 @@ static void on_event(void *context, size_t queue, const struct job_queue_event *
     struct events *events = context;
     struct position *position = &events->positions[queue];
 
-    (void)snprintf(position->after, sizeof position->after, "%s", event->stream_id);
+    str_copy(position->after, sizeof position->after, event->stream_id);
     position->read++;
     tell_slot(events, *find_slot(events, event->job_id), event);
 }
@@ -246,7 +246,7 @@ static void on_position(void *context, const struct redis_reply *reply, const st
     if (err != NULL)
         events->position_err = *err;
     else if (position->after[0] == '\0' || events_id_compare(newest, position->after) < 0)
-        (void)snprintf(position->after, sizeof position->after, "%s", newest);
+        str_copy(position->after, sizeof position->after, newest);
     if (--events->positions_to_come > 0)
         return;
     if (events->position_err.code != ERR_OK) {

@@ -155,8 +155,12 @@ static int on_header_value_complete(llhttp_t *parser)
 /* A name of RFC 9110's token characters; what else some would trim or split differently. */
 static bool is_token(const char *name)
 {
-    return name[0] != '\0' && name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-                                                "!#$%&'*+-.^_`|~")] == '\0';
+    const char *at = name;
+
+    while ((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') || (*at >= '0' && *at <= '9') || *at == '-' ||
+           (*at != '\0' && strchr("!#$%&'*+.^_`|~", *at) != NULL))
+        at++;
+    return at > name && *at == '\0';
 }
 
 /* Only bytes that a URL may hold, and no fragment. */

@@ -5,11 +5,12 @@
 #include <string.h>
 #include <time.h>
 
-#define CONTROL_CHARACTERS                                         \
-    "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f" \
-    "\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f"
+enum { MAX_VALUE_BYTES = 512, HEADERS_BYTES = 128 /* of most */ };
 
-enum { MAX_VALUE_BYTES = 512 };
+static bool is_control(char character)
+{
+    return (unsigned char)character < 0x20 || character == 0x7f;
+}
 
 void http_reply_add(struct http_reply *reply, const char *name, const char *format, ...)
 {
@@ -19,13 +20,13 @@ void http_reply_add(struct http_reply *reply, const char *name, const char *form
     va_start(args, format);
     (void)vsnprintf(value, sizeof value, format, args);
     va_end(args);
+    if (reply->headers.capacity == 0)
+        str_reserve(&reply->headers, HEADERS_BYTES);
     str_append_text(&reply->headers, name);
     str_append_text(&reply->headers, ": ");
-    for (const char *rest = value; *rest != '\0';) { /* without what would end the line */
-        size_t length = strcspn(rest, CONTROL_CHARACTERS);
-
-        str_append(&reply->headers, rest, length);
-        rest += length + strspn(rest + length, CONTROL_CHARACTERS);
+    for (const char *at = value; *at != '\0'; at++) { /* without what would end the line */
+        if (!is_control(*at))
+            str_append_char(&reply->headers, *at);
     }
     str_append_text(&reply->headers, "\r\n");
 }

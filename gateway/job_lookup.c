@@ -1,10 +1,10 @@
 #include "gateway/job_lookup.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "common/job/job.h"
 #include "common/job/job_routes.h"
 #include "gateway/job_overlay.h"
@@ -115,7 +115,7 @@ void job_lookup_start(const struct services *services, const char *id, job_looku
     lookup->services = services;
     lookup->fn = fn;
     lookup->context = context;
-    (void)snprintf(lookup->id, sizeof lookup->id, "%s", id);
+    str_copy(lookup->id, sizeof lookup->id, id);
     lookup->pending = 1 + queues->count;
     if (store_client_get(services->store, id, on_document, lookup, &lookup->store_err) != ERR_OK)
         lookup->pending--;

@@ -1,6 +1,5 @@
 #include "gateway/job_overlay.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "common/base/str.h"

@@ -1,10 +1,10 @@
 #include "gateway/missed_events.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "gateway/events.h"
 #include "gateway/queue_client.h"
 
@@ -51,7 +51,7 @@ static void on_oldest_event(void *context, size_t queue, const struct job_queue_
     struct missed_events *missed = context;
 
     (void)queue;
-    (void)snprintf(missed->oldest, sizeof missed->oldest, "%s", event->stream_id);
+    str_copy(missed->oldest, sizeof missed->oldest, event->stream_id);
 }
 
 static void on_oldest(void *context, const struct redis_reply *reply, const struct err *err)
@@ -87,8 +87,8 @@ struct missed_events *missed_events_ask(const struct services *services, const c
     missed->fn = fn;
     missed->context = context;
     missed->pending = 3;
-    (void)snprintf(missed->job_id, sizeof missed->job_id, "%s", job_id);
-    (void)snprintf(missed->last_id, sizeof missed->last_id, "%s", last_id);
+    str_copy(missed->job_id, sizeof missed->job_id, job_id);
+    str_copy(missed->last_id, sizeof missed->last_id, last_id);
     job_queue_events_since_command(&command, queue, last_id, SINCE_LIMIT);
     queue_client_send(services->queue, &command, on_events, missed);
     redis_command_fini(&command);

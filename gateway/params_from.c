@@ -1,6 +1,5 @@
 #include "gateway/params_from.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/mem.h"

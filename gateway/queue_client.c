@@ -6,6 +6,7 @@
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "common/job/job_queue_control.h"
 
 enum {
@@ -85,7 +86,7 @@ void queue_client_note_refusal(struct queue_client *client, const struct redis_r
     if (client->closing || client->state == STATE_AWAY || reply == NULL || err == NULL || err->code != ERR_UNAVAILABLE)
         return;
     client->state = STATE_GROUPING; /* the next try tells when it takes writes again */
-    (void)snprintf(client->reason, sizeof client->reason, "%s", reason_of(reply));
+    str_copy(client->reason, sizeof client->reason, reason_of(reply));
     if (client->told != TOLD_REFUSED)
         log_err("queue.refuses", err);
     client->told = TOLD_REFUSED;
@@ -281,8 +282,7 @@ static void send_waiting(struct queue_client *client)
         if (client->first_waiting == NULL)
             client->last_waiting = &client->first_waiting;
         client->enqueues++;
-        redis_async_send(client->redis, &command, on_enqueued, call); /* the call may be gone */
-        redis_command_fini(&command);
+        redis_async_give(client->redis, &command, on_enqueued, call); /* the call may be gone */
     }
     client->is_sending = false;
 }

@@ -1,12 +1,12 @@
 #include "gateway/rate_limit.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/jitter.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "common/job/job_scripts.h"
 #include "gateway/client_address.h"
 #include "gateway/gateway_metrics.h"
@@ -180,7 +180,7 @@ static struct entry *get_entry(struct rate_limit *limit, const char *client, enu
         return NULL;
     entry->limit = limit;
     entry->policy = policy;
-    (void)snprintf(entry->client, sizeof entry->client, "%s", client);
+    str_copy(entry->client, sizeof entry->client, client);
     entry->slot_next = *slot;
     *slot = entry;
     link_newest(entry);

@@ -1,9 +1,9 @@
 #include "gateway/readiness.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "gateway/problem.h"
 #include "gateway/queue_client.h"
 #include "gateway/settings.h"
@@ -114,7 +114,7 @@ static void note(struct dependency *dependency, const struct err *err)
         return;
     dependency->error_ms = now_ms;
     dependency->code = err->code;
-    (void)snprintf(dependency->message, sizeof dependency->message, "%s", err->message);
+    str_copy(dependency->message, sizeof dependency->message, err->message);
 }
 
 static void note_late(struct dependency *dependency)

@@ -200,7 +200,7 @@ static void run_route(struct exchange *exchange, const struct route *route)
         rate_limit_charge(exchange, RATE_LIMIT_READ, on_stranger_charged, NULL);
         return;
     }
-    (void)snprintf(exchange->client, sizeof exchange->client, "%s", name);
+    str_copy(exchange->client, sizeof exchange->client, name);
     if ((scopes & route->scope) != route->scope)
         problem_answer(exchange, 403, "forbidden", "the key \"%s\" lacks the scope for this", name);
     else

@@ -1,7 +1,6 @@
 #include "gateway/server.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <uv.h>

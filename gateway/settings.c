@@ -1,8 +1,9 @@
 #include "gateway/settings.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "common/base/str.h"
 
 enum { MAX_RATE = 1000000000 };
 
@@ -15,7 +16,7 @@ static void read_address(struct gateway_settings *out, struct env *env)
         env_problem(env, "LISTEN: \"%s\" is not a numeric address", text);
         text = "0.0.0.0";
     }
-    (void)snprintf(out->listen, sizeof out->listen, "%s", text);
+    str_copy(out->listen, sizeof out->listen, text);
 }
 
 static void read_limits(struct gateway_settings *out, struct env *env)

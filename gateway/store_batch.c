@@ -46,11 +46,8 @@ static enum err_code write_updates(struct store_batch *batch, struct err *err)
     size_t count = 0;
 
     for (struct store_work *work = batch->writing.first; work != NULL; work = work->next) {
-        const struct json *changes = store_work_changes(work);
-
-        if (changes == NULL)
-            return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu updates", batch->writing.count);
-        batch->changes[count++] = (struct job_store_change){.id = work->id, .fence = work->fence, .changes = changes};
+        batch->changes[count++] =
+            (struct job_store_change){.id = work->id, .fence = work->fence, .changes = work->changes};
     }
     rc = job_store_update_many(batch->writing_to, batch->changes, count, err);
     for (struct store_work *work = batch->writing.first; rc == ERR_OK && work != NULL; work = work->next)
@@ -97,17 +94,27 @@ static bool inserts_keep_coming(const struct store_batch *batch)
     return batch->inserts.count > 0 || uv_now(batch->loop) < batch->inserted_ms + MOMENT_MS;
 }
 
+/* Since when the oldest of updates and notes waits; UINT64_MAX: there are none. */
+static uint64_t updates_since_ms(const struct store_batch *batch)
+{
+    const struct store_note *note = store_notes_first(&batch->notes);
+    uint64_t since_ms = batch->updates.count > 0 ? batch->updates.first->since_ms : UINT64_MAX;
+
+    return note != NULL && note->since_ms < since_ms ? note->since_ms : since_ms;
+}
+
 /* When updates may go, by uv_now; UINT64_MAX: there are none. */
 static uint64_t updates_due_ms(const struct store_batch *batch)
 {
     uint64_t quiet_ms = batch->inserts.count > 0 ? UINT64_MAX : batch->inserted_ms + MOMENT_MS;
     uint64_t due_ms = quiet_ms < batch->updates_turn_ms ? quiet_ms : batch->updates_turn_ms;
+    uint64_t since_ms = updates_since_ms(batch);
 
-    if (batch->updates.count == 0)
+    if (since_ms == UINT64_MAX)
         return UINT64_MAX;
     if (batch->closing)
         return batch->inserts.count > 0 ? UINT64_MAX : 0;
-    return later_of(due_ms, batch->updates.first->since_ms + MOMENT_MS);
+    return later_of(due_ms, since_ms + MOMENT_MS);
 }
 
 /* The same of inserts. Those that were written together a moment ago come back together: the first of them does not go
@@ -129,24 +136,24 @@ static uint64_t earliest_ms(const struct store_batch *batch)
     return updates_ms < inserts_ms ? updates_ms : inserts_ms;
 }
 
-/* Of notes those that have lost patience, or are too many. */
-static bool may_leave_out(const struct store_batch *batch, const struct store_work *update)
+static void tell_left_out(struct store_batch *batch, size_t count)
 {
-    return update->is_note && (batch->updates.count > STORE_BATCH_MAX_NOTES ||
-                               (inserts_keep_coming(batch) && uv_now(batch->loop) >= update->since_ms + PATIENCE_MS));
+    if (count > 0)
+        batch->on_left_out(batch->owner, count);
 }
 
+/* The notes that have lost patience. */
 static void leave_out(struct store_batch *batch)
 {
-    struct store_work_list left_out = {0};
-    struct store_work *update;
+    const struct store_note *note;
+    size_t count = 0;
 
-    while ((update = batch->updates.first) != NULL && may_leave_out(batch, update)) {
-        update->result.code = ERR_CANCELLED;
-        store_work_push(&left_out, store_work_pop(&batch->updates));
+    while (inserts_keep_coming(batch) && (note = store_notes_first(&batch->notes)) != NULL &&
+           uv_now(batch->loop) >= note->since_ms + PATIENCE_MS) {
+        store_notes_drop_first(&batch->notes);
+        count++;
     }
-    if (left_out.count > 0)
-        batch->on_done(batch->owner, &left_out);
+    tell_left_out(batch, count);
 }
 
 static void pace_inserts(struct store_batch *batch, size_t count)
@@ -192,14 +199,6 @@ static void on_written(void *context)
         start_next(batch); /* what is left by then */
 }
 
-static void run(struct store_batch *batch, struct store_work_list *from, size_t most)
-{
-    while (batch->writing.count < most && from->count > 0)
-        store_work_push(&batch->writing, store_work_pop(from));
-    batch->writing_to = batch->store;
-    store_writer_run(&batch->writer);
-}
-
 static void on_due(uv_timer_t *timer)
 {
     start_next(timer->data);
@@ -213,6 +212,59 @@ static void wait_until(struct store_batch *batch, uint64_t due_ms)
     (void)uv_timer_start(&batch->timer, on_due, due_ms > now_ms ? due_ms - now_ms : 0, 0); /* never fails */
 }
 
+static void wait_for_turn(struct store_batch *batch)
+{
+    if (!batch->writer.is_busy)
+        wait_until(batch, earliest_ms(batch));
+}
+
+static void start_writing(struct store_batch *batch)
+{
+    batch->writing_to = batch->store;
+    store_writer_run(&batch->writer);
+}
+
+static void start_inserts(struct store_batch *batch)
+{
+    while (batch->writing.count < STORE_BATCH_INSERTS && batch->inserts.count > 0)
+        store_work_push(&batch->writing, store_work_pop(&batch->inserts));
+    batch->inserted++;
+    start_writing(batch);
+}
+
+/* The oldest update, or NULL where it is a note and there is no memory for it. A note goes before an update of the same
+ * millisecond: what made the update may have read of the job that the note is of. */
+static struct store_work *pop_update(struct store_batch *batch)
+{
+    const struct store_note *note = store_notes_first(&batch->notes);
+    struct store_work *work;
+
+    if (note == NULL || note->since_ms > updates_since_ms(batch))
+        return store_work_pop(&batch->updates);
+    work = store_work_create_note(note);
+    store_notes_drop_first(&batch->notes);
+    return work;
+}
+
+static void start_updates(struct store_batch *batch)
+{
+    size_t left_out = 0;
+
+    while (batch->writing.count < batch->updates_most && updates_since_ms(batch) != UINT64_MAX) {
+        struct store_work *work = pop_update(batch);
+
+        if (work != NULL)
+            store_work_push(&batch->writing, work);
+        else
+            left_out++;
+    }
+    tell_left_out(batch, left_out);
+    if (batch->writing.count > 0)
+        start_writing(batch);
+    else
+        wait_for_turn(batch);
+}
+
 static void start_next(struct store_batch *batch)
 {
     uint64_t now_ms = uv_now(batch->loop);
@@ -220,17 +272,16 @@ static void start_next(struct store_batch *batch)
     if (batch->writer.is_busy)
         return;
     if (updates_due_ms(batch) <= now_ms) {
-        run(batch, &batch->updates, batch->updates_most);
+        start_updates(batch);
     } else if (inserts_due_ms(batch) <= now_ms) {
-        batch->inserted++;
-        run(batch, &batch->inserts, STORE_BATCH_INSERTS);
+        start_inserts(batch);
     } else if (earliest_ms(batch) != UINT64_MAX) {
         wait_until(batch, earliest_ms(batch));
     }
 }
 
-enum err_code store_batch_init(struct store_batch *batch, uv_loop_t *loop, store_batch_done_fn on_done, void *owner,
-                               struct err *err)
+enum err_code store_batch_init(struct store_batch *batch, uv_loop_t *loop, store_batch_done_fn on_done,
+                               store_batch_left_out_fn on_left_out, void *owner, struct err *err)
 {
     enum err_code rc = store_writer_start(&batch->writer, loop, write_batch, on_written, batch, err);
 
@@ -238,6 +289,7 @@ enum err_code store_batch_init(struct store_batch *batch, uv_loop_t *loop, store
         return rc;
     batch->loop = loop;
     batch->on_done = on_done;
+    batch->on_left_out = on_left_out;
     batch->owner = owner;
     batch->updates_most = LEAST_UPDATES;
     (void)uv_timer_init(loop, &batch->timer); /* never fails */
@@ -252,8 +304,17 @@ void store_batch_push(struct store_batch *batch, struct job_store *store, struct
     if (work->operation == STORE_INSERT)
         batch->inserted_ms = work->since_ms;
     store_work_push(work->operation == STORE_INSERT ? &batch->inserts : &batch->updates, work);
-    if (!batch->writer.is_busy)
-        wait_until(batch, earliest_ms(batch));
+    wait_for_turn(batch);
+}
+
+void store_batch_push_note(struct store_batch *batch, struct job_store *store, const struct store_note *note)
+{
+    struct store_note waiting = *note;
+
+    batch->store = store;
+    waiting.since_ms = uv_now(batch->loop);
+    tell_left_out(batch, store_notes_push(&batch->notes, &waiting));
+    wait_for_turn(batch);
 }
 
 static void take_all(struct store_work_list *out, struct store_work_list *from)
@@ -268,6 +329,8 @@ void store_batch_take_waiting(struct store_batch *batch, struct store_work_list 
 {
     take_all(out, &batch->inserts);
     take_all(out, &batch->updates);
+    tell_left_out(batch, batch->notes.count);
+    store_notes_fini(&batch->notes);
 }
 
 void store_batch_hurry(struct store_batch *batch)
@@ -289,5 +352,6 @@ void store_batch_close(struct store_batch *batch, uv_close_cb fn)
     if (uv_is_closing((uv_handle_t *)&batch->timer))
         return;
     batch->on_closed = fn;
+    store_notes_fini(&batch->notes);
     uv_close((uv_handle_t *)&batch->timer, on_timer_closed);
 }

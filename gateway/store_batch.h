@@ -1,9 +1,9 @@
 /*
  * Writes that gather while a commit is under way and go into the next one together, in a thread of its own, one batch
  * at a time. Inserts, which somebody waits for, go when none is, half as many together as the last time or after an
- * eighth of a commit's time. Updates that nobody waits for follow when no insert came or was written for a moment.
- * While inserts keep coming updates have a twentieth of the store's time, a few at once; notes among them that get no
- * turn in ten seconds are left out: what they say is found out in another way too. All on the loop's thread.
+ * eighth of a commit's time. Updates that nobody waits for, notes among them, follow when no insert came or was written
+ * for a moment. While inserts keep coming they have a twentieth of the store's time, a few at once; notes that get no
+ * turn in ten seconds are left out. All on the loop's thread.
  */
 #ifndef GATEWAY_STORE_BATCH_H
 #define GATEWAY_STORE_BATCH_H
@@ -13,18 +13,23 @@
 #include "gateway/store_work.h"
 #include "gateway/store_writer.h"
 
-enum { STORE_BATCH_INSERTS = 256, STORE_BATCH_UPDATES = 64, STORE_BATCH_MAX_NOTES = 8192 };
+enum { STORE_BATCH_INSERTS = 256, STORE_BATCH_UPDATES = 64 };
 
-/* What is done, or left out (ERR_CANCELLED); the list is the callee's. */
+/* What is done; the list is the callee's. */
 typedef void (*store_batch_done_fn)(void *owner, struct store_work_list *done);
+
+/* So many notes are left out. */
+typedef void (*store_batch_left_out_fn)(void *owner, size_t count);
 
 /* Embedded in its owner. */
 struct store_batch {
     uv_loop_t *loop;
     store_batch_done_fn on_done;
+    store_batch_left_out_fn on_left_out;
     void *owner;
     struct store_work_list inserts;
     struct store_work_list updates;
+    struct store_notes notes;
     struct store_work_list writing;
     uv_timer_t timer; /* for what waits */
     struct store_writer writer;
@@ -48,13 +53,16 @@ struct store_batch {
 };
 
 /* Starts the thread that writes. */
-enum err_code store_batch_init(struct store_batch *batch, uv_loop_t *loop, store_batch_done_fn on_done, void *owner,
-                               struct err *err) MUST_CHECK;
+enum err_code store_batch_init(struct store_batch *batch, uv_loop_t *loop, store_batch_done_fn on_done,
+                               store_batch_left_out_fn on_left_out, void *owner, struct err *err) MUST_CHECK;
 
 /* Takes an insert, or an update that nobody waits for. on_done is not called from within. */
 void store_batch_push(struct store_batch *batch, struct job_store *store, struct store_work *work);
 
-/* Gives back what waits and is not being written. */
+/* Takes a note, but for its time. on_left_out may be called from within. */
+void store_batch_push_note(struct store_batch *batch, struct job_store *store, const struct store_note *note);
+
+/* Gives back what waits and is not being written; notes are left out. */
 void store_batch_take_waiting(struct store_batch *batch, struct store_work_list *out);
 
 /* Updates need wait no more; nothing is pushed from now on. */

@@ -1,10 +1,10 @@
 #include "gateway/store_client.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "gateway/store_batch.h"
 
 enum { RETRY_MS = 1000 };
@@ -18,7 +18,7 @@ struct store_client {
     struct job_store *store; /* NULL until a probe has opened it */
     enum state state;
     uint64_t retry_at_ms;
-    size_t outstanding;             /* works that live */
+    size_t outstanding;             /* works that live, and notes that wait */
     size_t awaited;                 /* of them, those that somebody waits for */
     struct store_work_list waiting; /* for the probe */
     struct store_batch batch;
@@ -197,31 +197,26 @@ static void tell_if_behind(struct store_client *client, bool is_behind)
     client->is_behind = is_behind;
 }
 
-/* Notes that were left out of a batch. */
-static void drop_notes(struct store_client *client, struct store_work_list *notes)
+static void on_left_out(void *owner, size_t count)
 {
-    struct store_work *work;
+    struct store_client *client = owner;
 
-    tell_if_behind(client, true);
-    client->notes_left_out += notes->count;
-    client->outstanding -= notes->count;
-    while ((work = store_work_pop(notes)) != NULL)
-        store_work_destroy(work);
+    if (client->state == STATE_OPEN)
+        tell_if_behind(client, true);
+    client->notes_left_out += count;
+    client->outstanding -= count;
+    close_when_done(client);
 }
 
 static void on_batch_done(void *owner, struct store_work_list *done)
 {
     struct store_client *client = owner;
-    const struct store_work *first = done->first;
-    struct err failure = first->result.err;
+    enum err_code code = done->first->result.code;
+    struct err failure = done->first->result.err;
 
-    if (first->is_note && first->result.code == ERR_CANCELLED) {
-        drop_notes(client, done);
-        return;
-    }
-    if (client->batch.updates.count == 0)
+    if (client->batch.notes.count == 0)
         tell_if_behind(client, false);
-    if (is_away(first->result.code))
+    if (is_away(code))
         enter(client, STATE_AWAY, &failure);
     answer_all(client, done);
     close_when_done(client);
@@ -340,7 +335,7 @@ enum err_code store_client_request_cancel(struct store_client *client, const cha
     struct store_work *work = store_work_create(STORE_REQUEST_CANCEL, id, NULL);
 
     if (work != NULL)
-        (void)snprintf(work->reason, sizeof work->reason, "%s", reason);
+        str_copy(work->reason, sizeof work->reason, reason);
     return ask(client, work, fn, context, err);
 }
 
@@ -418,14 +413,15 @@ void store_client_update(struct store_client *client, const char *id, int64_t fe
 void store_client_note(struct store_client *client, const char *id, int64_t fence, enum job_state state,
                        int64_t queued_ms)
 {
-    struct store_work *work = create_update(id, fence, NULL);
+    struct store_note note = {.state = state, .fence = fence, .queued_ms = queued_ms};
 
-    if (work != NULL) {
-        work->is_note = true;
-        work->state = state;
-        work->queued_ms = queued_ms;
+    client->outstanding++;
+    if (client->state != STATE_OPEN || client->closing) {
+        on_left_out(client, 1);
+        return;
     }
-    follow_up(client, work);
+    str_copy(note.id, sizeof note.id, id);
+    store_batch_push_note(&client->batch, client->store, &note);
 }
 
 void store_client_delete_accepted(struct store_client *client, const char *id)
@@ -445,7 +441,7 @@ enum err_code store_client_create(struct store_client **out, uv_loop_t *loop, co
         rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for the store");
         goto done;
     }
-    rc = store_batch_init(&client->batch, loop, on_batch_done, client, err);
+    rc = store_batch_init(&client->batch, loop, on_batch_done, on_left_out, client, err);
     if (rc != ERR_OK)
         goto done;
     client->loop = loop;

@@ -1,11 +1,11 @@
 #include "gateway/store_work.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/mem.h"
+#include "common/base/str.h"
 
-enum { DOCUMENT_BYTES = 1200 /* of most */ };
+enum { DOCUMENT_BYTES = 1000 /* of most */ };
 
 struct store_work *store_work_create(enum store_operation operation, const char *id, struct json *changes)
 {
@@ -18,7 +18,7 @@ struct store_work *store_work_create(enum store_operation operation, const char 
     work->operation = operation;
     work->changes = changes;
     if (id != NULL)
-        (void)snprintf(work->id, sizeof work->id, "%s", id);
+        str_copy(work->id, sizeof work->id, id);
     return work;
 }
 
@@ -28,14 +28,30 @@ struct store_work *store_work_create_insert(const struct job_new *job)
 
     if (work == NULL)
         return NULL;
-    work->type = job->request.type;
-    (void)snprintf(work->created_at, sizeof work->created_at, "%s", job->created_at);
-    str_reserve(&work->text, DOCUMENT_BYTES);
-    job_new_print_document(&work->text, job);
-    if (!work->text.failed)
+    work->insert.type = job->request.type;
+    str_copy(work->insert.created_at, sizeof work->insert.created_at, job->created_at);
+    str_reserve(&work->insert.text, DOCUMENT_BYTES);
+    job_new_print_document(&work->insert.text, job);
+    if (!work->insert.text.failed)
         return work;
     store_work_destroy(work);
     return NULL;
+}
+
+struct store_work *store_work_create_note(const struct store_note *note)
+{
+    struct json *changes = json_value_new_object();
+    struct store_work *work;
+
+    if (!json_value_set_text(changes, "state", job_state_name(note->state)) ||
+        (note->queued_ms != 0 && !job_document_set_time(changes, "queued_at", note->queued_ms))) {
+        json_value_destroy(changes);
+        return NULL;
+    }
+    work = store_work_create(STORE_UPDATE, note->id, changes);
+    if (work != NULL)
+        work->fence = note->fence;
+    return work;
 }
 
 void store_work_destroy(struct store_work *work)
@@ -43,7 +59,8 @@ void store_work_destroy(struct store_work *work)
     if (work == NULL)
         return;
     json_value_destroy(work->changes);
-    str_fini(&work->text);
+    if (work->operation == STORE_INSERT)
+        str_fini(&work->insert.text);
     json_value_destroy(work->result.document);
     free(work);
 }
@@ -53,7 +70,7 @@ static const char *keep(char *out, size_t size, const char *text)
 {
     if (text == NULL)
         return NULL;
-    (void)snprintf(out, size, "%s", text);
+    str_copy(out, size, text);
     return out;
 }
 
@@ -70,22 +87,9 @@ struct job_store_text store_work_document(const struct store_work *work)
 {
     return (struct job_store_text){.id = work->id,
                                    .state = job_state_name(JOB_ACCEPTED),
-                                   .type = job_type_name(work->type),
-                                   .created_at = work->created_at,
-                                   .text = work->text.text};
-}
-
-const struct json *store_work_changes(struct store_work *work)
-{
-    if (work->changes != NULL || !work->is_note)
-        return work->changes;
-    work->changes = json_value_new_object();
-    if (json_value_set_text(work->changes, "state", job_state_name(work->state)) &&
-        (work->queued_ms == 0 || job_document_set_time(work->changes, "queued_at", work->queued_ms)))
-        return work->changes;
-    json_value_destroy(work->changes);
-    work->changes = NULL;
-    return NULL;
+                                   .type = job_type_name(work->insert.type),
+                                   .created_at = work->insert.created_at,
+                                   .text = work->insert.text.text};
 }
 
 static enum err_code insert(struct store_work *work, struct job_store *store)
@@ -98,11 +102,8 @@ static enum err_code insert(struct store_work *work, struct job_store *store)
 static enum err_code update(struct store_work *work, struct job_store *store)
 {
     struct store_result *result = &work->result;
-    const struct json *changes = store_work_changes(work);
 
-    if (changes == NULL)
-        return ERR_SET(&result->err, ERR_NO_MEMORY, "no memory for the changes of job %s", work->id);
-    return job_store_update(store, work->id, work->fence, changes, &result->applied, &result->err);
+    return job_store_update(store, work->id, work->fence, work->changes, &result->applied, &result->err);
 }
 
 static enum err_code ask(struct store_work *work, struct job_store *store)

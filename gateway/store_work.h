@@ -15,6 +15,7 @@
 #include "common/job/job_settings.h"
 #include "common/job/job_store.h"
 #include "common/net/json_value.h"
+#include "gateway/store_notes.h"
 
 enum store_operation {
     STORE_PING,
@@ -62,17 +63,16 @@ struct store_work {
             char shop[JOB_SETTINGS_NAME_BYTES];
         } texts; /* of the filter */
         char reason[STORE_WORK_REASON_BYTES];
+        struct {
+            struct str text; /* the document */
+            enum job_type type;
+            char created_at[CLOCK_ISO8601_BYTES];
+        } insert;
     };
     int limit;
     int64_t fence;
     int64_t created_before_ms;
-    struct json *changes;
-    struct str text; /* the document to insert; what is searched of it: */
-    enum job_type type;
-    char created_at[CLOCK_ISO8601_BYTES];
-    bool is_note; /* an update that may be left out when there is much to do; its changes: */
-    enum job_state state;
-    int64_t queued_ms; /* 0: not queued */
+    struct json *changes; /* of an update */
     struct store_result result;
     store_client_fn fn; /* NULL: nobody waits */
     void *context;
@@ -81,7 +81,8 @@ struct store_work {
 
 /* Takes the changes; NULL when out of memory. */
 struct store_work *store_work_create(enum store_operation operation, const char *id, struct json *changes);
-struct store_work *store_work_create_insert(const struct job_new *job); /* NULL when out of memory */
+struct store_work *store_work_create_insert(const struct job_new *job);   /* NULL when out of memory, as the next */
+struct store_work *store_work_create_note(const struct store_note *note); /* an update */
 void store_work_destroy(struct store_work *work);
 
 /* The texts of the filter are copied. */
@@ -89,9 +90,6 @@ void store_work_set_filter(struct store_work *work, const struct job_store_filte
 
 /* Of an insert, borrowed from the work. */
 struct job_store_text store_work_document(const struct store_work *work);
-
-/* Of an update, borrowed from the work, which makes a note's only now; NULL when out of memory. */
-const struct json *store_work_changes(struct store_work *work);
 
 /* Asks the store; in the pool. */
 void store_work_perform(struct store_work *work, struct job_store *store);

@@ -1,12 +1,12 @@
 #include "gateway/submission.h"
 
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "common/job/job_queue_control.h"
 #include "common/job/job_settings.h"
 #include "common/net/json_print.h"
@@ -50,7 +50,7 @@ static void answer_as(struct submission *submission, const struct submission_res
 
     result.job = submission->origin == ORIGIN_NEW ? &submission->job : NULL;
     result.document = submission->document;
-    (void)snprintf(result.id, sizeof result.id, "%s", id);
+    str_copy(result.id, sizeof result.id, id);
     submission->fn(submission->context, &result);
     submission_destroy(submission);
 }
@@ -135,7 +135,7 @@ static void supersede(struct submission *submission, const char *other)
     struct json *changes = json_value_new_object();
     struct err err;
 
-    (void)snprintf(submission->known_id, sizeof submission->known_id, "%s", other);
+    str_copy(submission->known_id, sizeof submission->known_id, other);
     if (changes == NULL || !json_value_set_text(changes, "state", job_state_name(JOB_SUPERSEDED)) ||
         !job_document_set_time(changes, "finished_at", clock_unix_ms(&submission->services->clock))) {
         json_value_destroy(changes);
@@ -388,7 +388,7 @@ static void start_again(const struct services *services, struct json *document, 
     }
     *submission =
         (struct submission){.services = services, .document = document, .origin = origin, .fn = fn, .context = context};
-    (void)snprintf(submission->id, sizeof submission->id, "%s", id);
+    str_copy(submission->id, sizeof submission->id, id);
     enqueue(submission);
 }
 

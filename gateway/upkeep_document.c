@@ -1,5 +1,4 @@
 /* One unfinished document and its HASH: whichever fell behind follows. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

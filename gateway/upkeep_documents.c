@@ -1,8 +1,8 @@
 /* The round through the unfinished documents, oldest first and a page at a time: each is held against its HASH. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "gateway/queue_client.h"
 #include "gateway/settings.h"
 #include "gateway/store_client.h"
@@ -69,7 +69,7 @@ static void note_cursor(struct upkeep_documents *documents, const struct json *p
     size_t count = json_value_count(page);
     const char *last = count > 0 ? json_value_get_text(json_value_at(page, count - 1), "_id") : NULL;
 
-    (void)snprintf(documents->cursor, sizeof documents->cursor, "%s", count == UPKEEP_PAGE && last != NULL ? last : "");
+    str_copy(documents->cursor, sizeof documents->cursor, count == UPKEEP_PAGE && last != NULL ? last : "");
 }
 
 static void on_page(void *context, struct store_result *result)

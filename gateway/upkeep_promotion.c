@@ -1,5 +1,4 @@
 /* Jobs whose time has come leave `delay`: first what the job is, then the move, then the document follows. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/log.h"
@@ -107,7 +106,7 @@ static void begin(struct upkeep *upkeep, const char *queue, const char *id)
         return;
     promotion->upkeep = upkeep;
     promotion->queue = queue;
-    (void)snprintf(promotion->id, sizeof promotion->id, "%s", id);
+    str_copy(promotion->id, sizeof promotion->id, id);
     upkeep->promoting++;
     upkeep_begin(upkeep);
     queue_client_describe(upkeep->services->queue, queue, id, on_due_job, promotion);

@@ -1,9 +1,9 @@
 /* One queue's round: its group, the open jobs a page at a time, then what may be forgotten. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "common/job/job_queue_control.h"
 #include "gateway/queue_client.h"
 #include "gateway/settings.h"
@@ -126,7 +126,7 @@ static void repair_job(struct upkeep_queue *queue, const char *id)
     if (repair == NULL)
         return;
     repair->queue = queue;
-    (void)snprintf(repair->id, sizeof repair->id, "%s", id);
+    str_copy(repair->id, sizeof repair->id, id);
     job_queue_repair_command(&command, queue->name, id, queue->upkeep->services->settings->job.lease_ms);
     send_for(queue, &command, on_repaired, repair);
 }

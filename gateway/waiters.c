@@ -1,11 +1,11 @@
 #include "gateway/waiters.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "common/job/job.h"
 #include "gateway/events.h"
 #include "gateway/job_lookup.h"
@@ -157,7 +157,7 @@ enum err_code waiters_add(struct waiters *waiters, struct exchange *exchange, co
     waiter->exchange = exchange;
     waiter->fn = fn;
     waiter->deadline_ms = uv_now(waiters->services->loop) + (uint64_t)wait_ms;
-    (void)snprintf(waiter->known, sizeof waiter->known, "%s", known != NULL ? known : "");
+    str_copy(waiter->known, sizeof waiter->known, known != NULL ? known : "");
     waiter->next = waiters->first;
     waiter->link = &waiters->first;
     if (waiter->next != NULL)

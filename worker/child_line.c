@@ -1,6 +1,5 @@
 #include "worker/child_line.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +32,7 @@ static void copy_text(char *out, size_t size, const struct json *object, const c
 {
     const char *text = json_value_get_text(object, key);
 
-    (void)snprintf(out, size, "%s", text != NULL ? text : "");
+    str_copy(out, size, text != NULL ? text : "");
 }
 
 static enum err_code parse_progress(struct child_line *out, const struct json *line, struct err *err)

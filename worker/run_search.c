@@ -1,6 +1,5 @@
+#include "common/base/str.h"
 #include "worker/run_kind.h"
-
-#include <stdio.h>
 
 #include "worker/job_setup_search.h"
 
@@ -31,7 +30,7 @@ enum err_code run_search(struct child_end *end, const struct run_kind_context *c
     params.rows.outliers.excluded = context->excluded;
     rc = search_job_run(&end->report, &params, context->inputs, err);
     backend = json_value_get_text(end->report, "backend");
-    (void)snprintf(end->backend, sizeof end->backend, "%s", backend != NULL ? backend : "");
+    str_copy(end->backend, sizeof end->backend, backend != NULL ? backend : "");
     if (rc == ERR_OK)
         end->result = make_result(end->report);
     return rc;

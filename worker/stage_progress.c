@@ -1,7 +1,8 @@
 #include "worker/stage_progress.h"
 
-#include <stdio.h>
 #include <string.h>
+
+#include "common/base/str.h"
 
 enum { TELL_EVERY_MS = 200 };
 
@@ -46,7 +47,7 @@ bool stage_progress_is_due(struct stage_progress *progress, const char *stage, d
     if (strncmp(progress->stage, stage, sizeof progress->stage - 1) == 0 && fraction < 1 &&
         now_ms - progress->told_ms < TELL_EVERY_MS)
         return false;
-    (void)snprintf(progress->stage, sizeof progress->stage, "%s", stage);
+    str_copy(progress->stage, sizeof progress->stage, stage);
     progress->told_ms = now_ms;
     return true;
 }

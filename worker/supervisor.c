@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/jitter.h"
 #include "common/base/log.h"
+#include "common/base/str.h"
 #include "common/job/job_queue_control.h"
 #include "worker/supervisor_attempt.h"
 #include "worker/supervisor_intake.h"
@@ -234,7 +235,7 @@ static void on_started(void *context, const struct supervisor_started *started)
                                                .context = supervisor};
     struct err err;
 
-    (void)snprintf(supervisor->job, sizeof supervisor->job, "%s", started->lease.entry.job_id);
+    str_copy(supervisor->job, sizeof supervisor->job, started->lease.entry.job_id);
     register_worker(supervisor);
     worker_metrics_begin(supervisor->metrics, &started->lease);
     if (supervisor_attempt_start(&supervisor->attempt, &config, started, &err) != ERR_OK) {

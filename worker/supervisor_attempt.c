@@ -1,6 +1,5 @@
 #include "worker/supervisor_attempt.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

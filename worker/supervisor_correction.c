@@ -1,11 +1,11 @@
 #include "worker/supervisor_correction.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/str.h"
 
 struct correction {
     struct supervisor_store_call call;
@@ -71,6 +71,6 @@ void supervisor_correction_start(struct supervisor_store *store, const char *id,
     *correction = (struct correction){.call = {.work = correction_work, .done = on_corrected, .context = correction},
                                       .fence = fence,
                                       .changes = changes};
-    (void)snprintf(correction->id, sizeof correction->id, "%s", id);
+    str_copy(correction->id, sizeof correction->id, id);
     supervisor_store_submit(store, &correction->call);
 }

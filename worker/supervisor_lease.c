@@ -1,12 +1,12 @@
 #include "worker/supervisor_lease.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/str.h"
 
 enum { TELL_EVERY_MS = 1000, STAGE_BYTES = 32 };
 
@@ -128,7 +128,7 @@ void supervisor_lease_tell(struct supervisor_lease *lease, const char *stage, do
     bool is_new = strncmp(lease->stage, stage, sizeof lease->stage - 1) != 0;
 
     lease->progress = progress;
-    (void)snprintf(lease->stage, sizeof lease->stage, "%s", stage);
+    str_copy(lease->stage, sizeof lease->stage, stage);
     if (is_new || (!lease->in_flight && now_ms() - lease->sent_ms >= TELL_EVERY_MS))
         supervisor_lease_beat(lease);
 }

@@ -2,7 +2,6 @@
 #include "common/base/jitter.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { LONGEST_DELAY_MS = 15 * 60 * 1000 };

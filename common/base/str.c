@@ -24,7 +24,7 @@ static bool reserve(struct str *str, size_t extra)
     return !str->failed;
 }
 
-void str_append(struct str *str, const char *text, size_t length)
+void str_append_growing(struct str *str, const char *text, size_t length)
 {
     if (!reserve(str, length))
         return;
@@ -126,14 +126,32 @@ bool str_is_utf8(const char *text, size_t length)
     return true;
 }
 
-/* How many bytes from text on need no escape. */
-static size_t plain_length(const unsigned char *text, size_t left)
+/* Of eight bytes at once, whether each is plain: a byte that is less than n has its top bit set by b - n, if it was not
+ * set before; one that is c makes b ^ c a 0, which is less than 1. A bit too many costs a look at each byte. */
+static bool are_plain(uint64_t bytes)
 {
-    size_t length = 0;
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t quotes = bytes ^ ones * '"';
+    uint64_t backslashes = bytes ^ ones * '\\';
+    uint64_t special = (bytes - ones * 0x20) | (quotes - ones) | (backslashes - ones) | bytes;
 
-    while (length < left && text[length] >= 0x20 && text[length] < 0x80 && text[length] != '"' && text[length] != '\\')
-        length++;
-    return length;
+    return (special & ones * 0x80) == 0;
+}
+
+size_t str_plain_length(const char *text, size_t length)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+    uint64_t eight;
+    size_t i = 0;
+
+    for (; i + sizeof eight <= length; i += sizeof eight) {
+        memcpy(&eight, bytes + i, sizeof eight);
+        if (!are_plain(eight))
+            break;
+    }
+    while (i < length && bytes[i] >= 0x20 && bytes[i] < 0x80 && bytes[i] != '"' && bytes[i] != '\\')
+        i++;
+    return i;
 }
 
 void str_append_json(struct str *str, const char *text, size_t length)
@@ -143,7 +161,7 @@ void str_append_json(struct str *str, const char *text, size_t length)
 
     str_append_char(str, '"');
     while (i < length) {
-        size_t plain = plain_length(bytes + i, length - i);
+        size_t plain = str_plain_length(text + i, length - i);
         size_t sequence;
 
         str_append(str, text + i, plain);
@@ -260,6 +278,14 @@ void str_hex(char *out, const void *bytes, size_t size)
         out[2 * i + 1] = digits[byte[i] & 15];
     }
     out[2 * size] = '\0';
+}
+
+void str_copy(char *out, size_t size, const char *text)
+{
+    size_t length = strnlen(text, size - 1);
+
+    memcpy(out, text, length);
+    out[length] = '\0';
 }
 
 bool str_starts_with(const char *text, const char *prefix)

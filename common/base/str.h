@@ -24,7 +24,21 @@ struct str {
 /* Room for so much more, in one go. */
 void str_reserve(struct str *str, size_t extra);
 
-void str_append(struct str *str, const char *text, size_t length);
+/* Appends where there is no room yet. */
+void str_append_growing(struct str *str, const char *text, size_t length);
+
+static inline void str_append(struct str *str, const char *text, size_t length)
+{
+    if (str->failed || length >= str->capacity - str->length) {
+        str_append_growing(str, text, length);
+        return;
+    }
+    if (length > 0)
+        memcpy(str->text + str->length, text, length);
+    str->length += length;
+    str->text[str->length] = '\0';
+}
+
 static inline void str_append_text(struct str *str, const char *text)
 {
     str_append(str, text, strlen(text)); /* of a constant the compiler knows it */
@@ -60,6 +74,13 @@ void str_hex(char *out, const void *bytes, size_t size);
 
 /* No overlong forms, no surrogates (RFC 3629). */
 bool str_is_utf8(const char *text, size_t length);
+
+/* How many bytes from text on a JSON string has as they are: those before the first control character, quote, backslash
+ * or byte that is not ASCII. */
+size_t str_plain_length(const char *text, size_t length);
+
+/* As much of the text as fits, terminated; `size` is not 0. */
+void str_copy(char *out, size_t size, const char *text);
 
 bool str_starts_with(const char *text, const char *prefix);
 

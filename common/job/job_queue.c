@@ -1,9 +1,9 @@
 /* The producer's side: enqueue, promotion, fences of the targets. The consumer's is job_queue_worker.c. */
 #include "common/job/job_queue.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "common/base/str.h"
 #include "common/job/job_queue_keys.h"
 #include "common/job/job_scripts.h"
 
@@ -79,7 +79,7 @@ enum err_code job_queue_enqueue_parse(const struct redis_reply *reply, enum job_
         if (strcmp(word, words[i]) != 0 || strlen(named) >= JOB_ID_BYTES)
             continue;
         *out = (enum job_queue_enqueued)i;
-        (void)snprintf(id, JOB_ID_BYTES, "%s", named);
+        str_copy(id, JOB_ID_BYTES, named);
         return ERR_OK;
     }
     return ERR_SET(err, ERR_REMOTE, "enqueue: an answer that is not of the script");

@@ -1,6 +1,5 @@
 #include "common/job/job_queue_control.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "common/base/str.h"
@@ -75,7 +74,7 @@ enum err_code job_queue_idempotency_parse(const struct redis_reply *reply, const
     if (strlen(text) < JOB_ID_BYTES || text[JOB_ID_BYTES - 1] != ' ')
         return ERR_SET(err, ERR_REMOTE, "an idempotency key holds what is none");
     *out = strcmp(text + JOB_ID_BYTES, fingerprint) == 0 ? JOB_QUEUE_REPLAY : JOB_QUEUE_MISMATCH;
-    (void)snprintf(id, JOB_ID_BYTES, "%s", text);
+    str_copy(id, JOB_ID_BYTES, text);
     return ERR_OK;
 }
 

@@ -66,7 +66,7 @@ enum err_code job_queue_events_last_parse(const struct redis_reply *reply, char 
                          (redis_reply_count(reply) > 0 && (id == NULL || strlen(id) >= JOB_QUEUE_STREAM_ID_BYTES))))
         rc = ERR_SET(err, ERR_REMOTE, "the newest event has no id");
     if (rc == ERR_OK)
-        (void)snprintf(stream_id, JOB_QUEUE_STREAM_ID_BYTES, "%s", id != NULL ? id : "0-0");
+        str_copy(stream_id, JOB_QUEUE_STREAM_ID_BYTES, id != NULL ? id : "0-0");
     return rc;
 }
 

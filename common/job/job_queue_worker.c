@@ -1,4 +1,5 @@
 /* The consumer's side: read, claim, start, beat, finish, release. */
+#include "common/base/str.h"
 #include "common/job/job_queue.h"
 
 #include <stdio.h>
@@ -34,7 +35,7 @@ static enum err_code copy_stream_id(struct job_queue_entry *entry, const struct 
 
     if (text == NULL || strlen(text) >= sizeof entry->stream_id)
         return ERR_SET(err, ERR_REMOTE, "the queue's stream has an entry without an id");
-    (void)snprintf(entry->stream_id, sizeof entry->stream_id, "%s", text);
+    str_copy(entry->stream_id, sizeof entry->stream_id, text);
     return ERR_OK;
 }
 
@@ -95,7 +96,7 @@ enum err_code job_queue_entry_parse(const struct redis_reply *reply, struct job_
         const char *value = redis_reply_text(redis_reply_at(fields, i + 1));
 
         if (name != NULL && value != NULL && strcmp(name, "id") == 0 && job_id_is_valid(value))
-            (void)snprintf(entry->job_id, sizeof entry->job_id, "%s", value);
+            str_copy(entry->job_id, sizeof entry->job_id, value);
     }
     if (rc == ERR_OK && entry->job_id[0] == '\0')
         (void)snprintf(entry->job_id, sizeof entry->job_id, "-"); /* nobody's: start acks it as GONE */
@@ -171,7 +172,7 @@ static bool read_shop(struct job_queue_lease *lease, const char *args)
         return false;
     shop = json_value_get_text(parsed, "namespace");
     fits = shop == NULL || strlen(shop) < sizeof lease->shop;
-    (void)snprintf(lease->shop, sizeof lease->shop, "%s", shop != NULL ? shop : "");
+    str_copy(lease->shop, sizeof lease->shop, shop != NULL ? shop : "");
     json_value_destroy(parsed);
     return fits;
 }

@@ -1,10 +1,10 @@
 #include "common/job/job_routes.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/str.h"
 #include "common/job/job_settings.h"
 
 static const char *trim(char *text)
@@ -37,7 +37,7 @@ static enum err_code check_name(const char *name, struct err *err)
 
 static void set_name(char *out, const char *name)
 {
-    (void)snprintf(out, JOB_ROUTES_NAME_BYTES, "%s", name);
+    str_copy(out, JOB_ROUTES_NAME_BYTES, name);
 }
 
 /* One "TYPE=QUEUE". rest: what * names; given: which types have a queue. */

@@ -1,7 +1,6 @@
 #include "common/job/job_settings.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/base/str.h"
@@ -40,8 +39,8 @@ void job_settings_read_redis(struct redis_url *out, struct env *env, const char 
     else if (strlen(password) >= sizeof out->password)
         env_problem(env, "REDIS_PASSWORD: longer than %zu bytes", sizeof out->password - 1);
     else {
-        (void)snprintf(out->user, sizeof out->user, "%s", user);
-        (void)snprintf(out->password, sizeof out->password, "%s", password);
+        str_copy(out->user, sizeof out->user, user);
+        str_copy(out->password, sizeof out->password, password);
     }
 }
 
@@ -54,7 +53,7 @@ static void read_name(char *out, struct env *env, const char *variable, const ch
                     JOB_SETTINGS_NAME_BYTES - 1);
         text = fallback;
     }
-    (void)snprintf(out, JOB_SETTINGS_NAME_BYTES, "%s", text);
+    str_copy(out, JOB_SETTINGS_NAME_BYTES, text);
 }
 
 static void read_queues(struct job_settings *out, struct env *env)

@@ -1,7 +1,6 @@
 #include "common/net/http_client.h"
 
 #include <curl/curl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,7 +213,7 @@ enum err_code http_client_send(struct http_client *client, const struct http_cli
     transfer->fn = fn;
     transfer->context = context;
     transfer->on_chunk = request->on_chunk;
-    (void)snprintf(transfer->method, sizeof transfer->method, "%s", request->method != NULL ? request->method : "GET");
+    str_copy(transfer->method, sizeof transfer->method, request->method != NULL ? request->method : "GET");
     transfer->url = strdup(request->url);
     transfer->easy = curl_easy_init();
     transfer->next = client->transfers;
@@ -247,7 +246,7 @@ bool http_client_header(const struct http_response *response, const char *name, 
     if (header->amount > 1 &&
         curl_easy_header(transfer->easy, name, header->amount - 1, CURLH_HEADER, -1, &header) != CURLHE_OK)
         return false;
-    (void)snprintf(value, size, "%s", header->value);
+    str_copy(value, size, header->value);
     return true;
 }
 

@@ -20,18 +20,21 @@ static void append_escape(struct str *out, unsigned char byte)
 
 void json_print_append_text(struct str *out, const char *text, size_t length)
 {
-    const unsigned char *bytes = (const unsigned char *)text;
-    size_t begin = 0;
-
     str_append_char(out, '"');
     for (size_t i = 0; i < length; i++) {
-        if (bytes[i] >= 0x20 && bytes[i] != '"' && bytes[i] != '\\')
-            continue;
-        str_append(out, text + begin, i - begin);
-        append_escape(out, bytes[i]);
-        begin = i + 1;
+        size_t plain = str_plain_length(text + i, length - i);
+        unsigned char byte;
+
+        str_append(out, text + i, plain);
+        i += plain;
+        if (i == length)
+            break;
+        byte = (unsigned char)text[i];
+        if (byte >= 0x80)
+            str_append_char(out, text[i]);
+        else
+            append_escape(out, byte);
     }
-    str_append(out, text + begin, length - begin);
     str_append_char(out, '"');
 }
 

@@ -8,6 +8,8 @@
 
 #include "common/base/mem.h"
 
+enum { KEY_BYTES = 96 /* of most series */ };
+
 struct series {
     char *key; /* the labels' values, each with its terminator */
     size_t key_length;
@@ -128,6 +130,7 @@ static struct series *add_series(struct metrics_family *family, const char *key,
 
 static void append_values(const struct metrics_family *family, const char *const *values, struct str *key)
 {
+    str_reserve(key, KEY_BYTES);
     str_append(key, "", 0);
     for (size_t i = 0; i < family->label_count; i++)
         str_append(key, values != NULL ? values[i] : "other",

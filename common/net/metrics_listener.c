@@ -1,7 +1,6 @@
 #include "common/net/metrics_listener.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

@@ -1,7 +1,6 @@
 #include "common/net/redis_async.h"
 
 #include <hiredis/async.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -446,11 +445,9 @@ static void on_reply(redisAsyncContext *connection, void *data, void *privdata)
         break_connection(redis, ERR_UNAVAILABLE, "it is a read-only replica"); /* look the name up anew */
 }
 
-void redis_async_send(struct redis_async *redis, const struct redis_command *command, redis_async_reply_fn fn,
-                      void *context)
+static void send_request(struct redis_async *redis, struct redis_request *request, redis_async_reply_fn fn,
+                         void *context)
 {
-    struct redis_request *request = redis->state == STATE_CLOSING ? NULL : redis_request_create(command);
-
     if (request == NULL) {
         bool closing = redis->state == STATE_CLOSING;
         struct err err;
@@ -467,6 +464,22 @@ void redis_async_send(struct redis_async *redis, const struct redis_command *com
         return;
     redis_request_push(&redis->refused, request);
     (void)uv_async_send(&redis->refuse);
+}
+
+void redis_async_send(struct redis_async *redis, const struct redis_command *command, redis_async_reply_fn fn,
+                      void *context)
+{
+    struct redis_request *request = redis->state == STATE_CLOSING ? NULL : redis_request_create_copy(command);
+
+    send_request(redis, request, fn, context);
+}
+
+void redis_async_give(struct redis_async *redis, struct redis_command *command, redis_async_reply_fn fn, void *context)
+{
+    struct redis_request *request = redis->state == STATE_CLOSING ? NULL : redis_request_create(command);
+
+    redis_command_fini(command); /* what was not taken */
+    send_request(redis, request, fn, context);
 }
 
 void redis_async_close(struct redis_async *redis, redis_async_closed_fn on_closed, void *context)

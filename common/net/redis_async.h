@@ -51,6 +51,9 @@ uint64_t redis_async_reconnects(const struct redis_async *redis);
 void redis_async_send(struct redis_async *redis, const struct redis_command *command, redis_async_reply_fn fn,
                       void *context);
 
+/* The same with a command that is not needed any more: it is empty then. */
+void redis_async_give(struct redis_async *redis, struct redis_command *command, redis_async_reply_fn fn, void *context);
+
 /* Pending sends are answered ERR_CANCELLED; on_closed (NULL allowed) runs when all handles are closed and the memory
  * is free. Idempotent. */
 typedef void (*redis_async_closed_fn)(void *context);

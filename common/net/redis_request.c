@@ -9,14 +9,25 @@
 
 enum { LONGEST_BLOCK_MS = 86400000 };
 
-struct redis_request *redis_request_create(const struct redis_command *command)
+struct redis_request *redis_request_create(struct redis_command *command)
 {
-    struct redis_request *request = mem_zeroed(1, sizeof *request);
+    struct redis_request *request = command->bytes.failed ? NULL : mem_zeroed(1, sizeof *request);
 
-    if (request != NULL && !redis_command_copy(&request->command, command)) {
-        redis_request_destroy(request);
+    if (request == NULL)
         return NULL;
-    }
+    request->command = *command;
+    *command = (struct redis_command){0};
+    return request;
+}
+
+struct redis_request *redis_request_create_copy(const struct redis_command *command)
+{
+    struct redis_command copy;
+    struct redis_request *request = NULL;
+
+    if (redis_command_copy(&copy, command))
+        request = redis_request_create(&copy);
+    redis_command_fini(&copy);
     return request;
 }
 

@@ -27,8 +27,9 @@ struct redis_request_list {
     size_t count;
 };
 
-/* NULL when out of memory or when the command is marked failed. */
-struct redis_request *redis_request_create(const struct redis_command *command);
+/* NULL when out of memory or when the command is marked failed; else it has taken the command, which is empty then. */
+struct redis_request *redis_request_create(struct redis_command *command);
+struct redis_request *redis_request_create_copy(const struct redis_command *command);
 void redis_request_destroy(struct redis_request *request);
 
 void redis_request_push(struct redis_request_list *list, struct redis_request *request);

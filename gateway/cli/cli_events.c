@@ -1,7 +1,8 @@
 #include "gateway/cli/cli_events.h"
 
-#include <stdio.h>
 #include <string.h>
+
+#include "common/base/str.h"
 
 void cli_events_init(struct cli_events *events, cli_event_fn fn, void *context)
 {
@@ -39,10 +40,10 @@ static void dispatch(struct cli_events *events)
 static void take_field(struct cli_events *events, const char *name, const char *value)
 {
     if (strcmp(name, "event") == 0) {
-        (void)snprintf(events->name, sizeof events->name, "%s", value);
+        str_copy(events->name, sizeof events->name, value);
     } else if (strcmp(name, "id") == 0) {
         if (strlen(value) < sizeof events->last_id)
-            (void)snprintf(events->last_id, sizeof events->last_id, "%s", value);
+            str_copy(events->last_id, sizeof events->last_id, value);
     } else if (strcmp(name, "data") == 0 && events->data.length + strlen(value) < CLI_EVENT_MAX_BYTES) {
         str_append_text(&events->data, value);
         str_append_char(&events->data, '\n');

@@ -1,6 +1,5 @@
 #include "gateway/cli/cli_fleet.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "common/base/clock.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/str.h"
 
 void cli_format_count(char *out, int64_t number)
 {
@@ -100,13 +101,13 @@ void cli_format_value(char *out, const struct json *value)
     bool truth;
 
     if (text != NULL && text[0] != '\0')
-        (void)snprintf(out, CLI_FORMAT_BYTES, "%s", text);
+        str_copy(out, CLI_FORMAT_BYTES, text);
     else if (json_value_to_int64(value, &integer))
         cli_format_count(out, integer);
     else if (json_value_to_double(value, &real))
         (void)snprintf(out, CLI_FORMAT_BYTES, "%.6g", real);
     else if (json_value_to_bool(value, &truth))
-        (void)snprintf(out, CLI_FORMAT_BYTES, "%s", truth ? "yes" : "no");
+        str_copy(out, CLI_FORMAT_BYTES, truth ? "yes" : "no");
     else
         (void)snprintf(out, CLI_FORMAT_BYTES, "-");
 }

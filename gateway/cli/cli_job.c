@@ -1,6 +1,5 @@
 #include "gateway/cli/cli_job.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "common/job/job.h"

@@ -1,9 +1,9 @@
 #include "gateway/cli/cli_list.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/str.h"
 #include "common/job/job.h"
 #include "gateway/cli/cli_format.h"
 #include "gateway/cli/cli_job.h"
@@ -113,7 +113,7 @@ static enum cli_status fetch_page(struct cli *cli, int limit, char *cursor, stru
         return status;
     page = json_value_get(answer.json, "jobs");
     next = json_value_get_text(answer.json, "next_cursor");
-    (void)snprintf(cursor, CURSOR_BYTES, "%s", next != NULL && json_value_count(page) > 0 ? next : "");
+    str_copy(cursor, CURSOR_BYTES, next != NULL && json_value_count(page) > 0 ? next : "");
     if (cli->json)
         status = cli_print_answer(&answer);
     for (size_t i = 0; status == CLI_DONE && i < json_value_count(page); i++) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/str.h"
 #include "gateway/cli/cli_format.h"
 #include "gateway/cli/cli_job.h"
 
@@ -31,7 +32,7 @@ static void describe_time(char *out, size_t size, const struct json *job, int64_
         (void)snprintf(out, size, "runs %s", text);
     } else if (seconds >= 0) {
         cli_format_duration(text, seconds);
-        (void)snprintf(out, size, "%s", text);
+        str_copy(out, size, text);
     }
 }
 
@@ -71,8 +72,8 @@ static bool is_new(struct cli_progress *progress, const struct json *job)
     if (strncmp(progress->state, cli_job_state(job), sizeof progress->state - 1) == 0 &&
         strncmp(progress->stage, stage_of(job), sizeof progress->stage - 1) == 0 && progress->tenth == tenth)
         return false;
-    (void)snprintf(progress->state, sizeof progress->state, "%s", cli_job_state(job));
-    (void)snprintf(progress->stage, sizeof progress->stage, "%s", stage_of(job));
+    str_copy(progress->state, sizeof progress->state, cli_job_state(job));
+    str_copy(progress->stage, sizeof progress->stage, stage_of(job));
     progress->tenth = tenth;
     return true;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/str.h"
 #include "common/job/job.h"
 #include "common/job/job_params.h"
 #include "gateway/cli/cli_job.h"
@@ -161,8 +162,8 @@ static enum cli_status submit(struct cli *cli, const char *body)
         hint(&answer);
         return status;
     }
-    (void)snprintf(id, sizeof id, "%s",
-                   json_value_get_text(answer.json, "id") != NULL ? json_value_get_text(answer.json, "id") : "");
+    str_copy(id, sizeof id,
+             json_value_get_text(answer.json, "id") != NULL ? json_value_get_text(answer.json, "id") : "");
     status = show(cli, &answer, id, watched);
     cli_answer_fini(&answer);
     if (status != CLI_DONE || !watched)

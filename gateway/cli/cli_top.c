@@ -1,6 +1,5 @@
 #include "gateway/cli/cli_top.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 

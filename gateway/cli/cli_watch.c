@@ -6,6 +6,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/jitter.h"
+#include "common/base/str.h"
 #include "common/job/job.h"
 #include "gateway/cli/cli_events.h"
 #include "gateway/cli/cli_job.h"
@@ -181,7 +182,7 @@ static enum cli_status take_answer(struct watch *watch, struct cli_answer *answe
         json_value_destroy(watch->job);
         watch->job = answer->json;
         answer->json = NULL;
-        (void)snprintf(watch->etag, sizeof watch->etag, "%s", answer->etag);
+        str_copy(watch->etag, sizeof watch->etag, answer->etag);
         if (watch->cli->json)
             status = cli_print_answer(answer);
     }

@@ -21,8 +21,8 @@ struct bench {
     size_t inserted;
     size_t updated;
     size_t left_out;
-    char left_out_ids[IDS][JOB_ID_BYTES]; /* the first ones */
-    size_t most_updates;                  /* of one batch */
+    char updated_ids[IDS][JOB_ID_BYTES]; /* the first ones */
+    size_t most_updates;                 /* of one batch */
     uint64_t updates_ns;
     uint64_t longest_ns; /* of them */
     uint64_t load_until_ms;
@@ -51,44 +51,59 @@ static void push_insert(struct bench *bench)
     store_batch_push(&bench->batch, bench->store, work);
 }
 
-static struct store_work *push_update(struct bench *bench, size_t number, bool is_note)
+static struct store_work *push_update(struct bench *bench, size_t number)
 {
-    struct json *changes = is_note ? NULL : json_value_new_object();
+    struct json *changes = json_value_new_object();
     struct store_work *work;
     char id[JOB_ID_BYTES];
 
     name_job(id, number);
-    assert_true(is_note || json_value_set_text(changes, "state", "queued"));
+    assert_true(json_value_set_text(changes, "state", "queued"));
     work = store_work_create(STORE_UPDATE, id, changes);
     assert_non_null(work);
-    work->is_note = is_note;
-    work->state = JOB_QUEUED;
-    work->queued_ms = 1;
     store_batch_push(&bench->batch, bench->store, work);
     return work;
 }
 
+static void push_note(struct bench *bench, size_t number)
+{
+    struct store_note note = {.state = JOB_QUEUED, .queued_ms = 1};
+
+    name_job(note.id, number);
+    store_batch_push_note(&bench->batch, bench->store, &note);
+}
+
+/* The time of the note that was pushed last. */
+static uint64_t *note_since_ms(struct bench *bench)
+{
+    struct store_notes *notes = &bench->batch.notes;
+
+    return &notes->ring[(notes->first + notes->count - 1) & (notes->capacity - 1)].since_ms;
+}
+
 static void count_one(struct bench *bench, const struct store_work *work)
 {
-    if (work->result.code == ERR_CANCELLED) {
-        if (bench->left_out < IDS)
-            (void)snprintf(bench->left_out_ids[bench->left_out], JOB_ID_BYTES, "%s", work->id);
-        bench->left_out++;
+    assert_int_equal(work->result.code, ERR_OK);
+    if (work->operation == STORE_INSERT) {
+        bench->inserted++;
         return;
     }
-    assert_int_equal(work->result.code, ERR_OK);
-    if (work->operation == STORE_INSERT)
-        bench->inserted++;
-    else
-        bench->updated++;
+    if (bench->updated < IDS)
+        memcpy(bench->updated_ids[bench->updated], work->id, sizeof work->id);
+    bench->updated++;
+}
+
+static void on_left_out(void *owner, size_t count)
+{
+    struct bench *bench = owner;
+
+    bench->left_out += count;
 }
 
 static void note_times(struct bench *bench, const struct store_work_list *done)
 {
     bool are_inserts = done->first->operation == STORE_INSERT;
 
-    if (done->first->result.code == ERR_CANCELLED)
-        return;
     if (are_inserts) {
         bench->inserted_ms = uv_now(&bench->loop);
         return;
@@ -125,7 +140,7 @@ static int set_up(void **state)
     *state = bench;
     assert_int_equal(uv_loop_init(&bench->loop), 0);
     assert_int_equal(job_store_open(&bench->store, "sqlite::memory:", 90, NULL), ERR_OK);
-    assert_int_equal(store_batch_init(&bench->batch, &bench->loop, on_done, bench, NULL), ERR_OK);
+    assert_int_equal(store_batch_init(&bench->batch, &bench->loop, on_done, on_left_out, bench, NULL), ERR_OK);
     return 0;
 }
 
@@ -146,9 +161,9 @@ static void an_update_waits_a_moment_for_more_of_them(void **state)
     struct bench *bench = *state;
     uint64_t begin_ms = uv_now(&bench->loop);
 
-    (void)push_update(bench, 0, true);
+    push_note(bench, 0);
     push_insert(bench);
-    (void)push_update(bench, 0, true);
+    (void)push_update(bench, 0);
     (void)uv_run(&bench->loop, UV_RUN_DEFAULT);
     assert_int_equal(bench->inserted, 1);
     assert_int_equal(bench->updated, 2);
@@ -165,7 +180,7 @@ static void while_inserts_keep_coming_updates_have_a_small_share(void **state)
     for (int i = 0; i < CLIENTS; i++)
         push_insert(bench);
     for (size_t i = 0; i < UPDATES; i++)
-        (void)push_update(bench, i % CLIENTS, false);
+        (void)push_update(bench, i % CLIENTS);
     uv_update_time(&bench->loop);
     begin_ms = uv_now(&bench->loop);
     bench->load_until_ms = begin_ms + LOAD_MS;
@@ -187,15 +202,15 @@ static void of_too_many_notes_the_oldest_are_left_out(void **state)
     char id[JOB_ID_BYTES];
 
     push_insert(bench);
-    for (size_t i = 0; i < STORE_BATCH_MAX_NOTES + IDS; i++)
-        (void)push_update(bench, i, true);
+    for (size_t i = 0; i < STORE_NOTES_MAX + IDS; i++)
+        push_note(bench, i);
     store_batch_hurry(&bench->batch); /* the rest without a moment's pause */
     (void)uv_run(&bench->loop, UV_RUN_DEFAULT);
     assert_int_equal(bench->left_out, IDS);
-    assert_int_equal(bench->updated, STORE_BATCH_MAX_NOTES);
+    assert_int_equal(bench->updated, STORE_NOTES_MAX);
     for (size_t i = 0; i < IDS; i++) {
-        name_job(id, i);
-        assert_string_equal(bench->left_out_ids[i], id);
+        name_job(id, IDS + i);
+        assert_string_equal(bench->updated_ids[i], id);
     }
 }
 
@@ -207,13 +222,54 @@ static void a_note_that_gets_no_turn_loses_patience(void **state)
 
     bench->batch.updates_turn_ms = UINT64_MAX;
     push_insert(bench);
-    push_update(bench, 7, true)->since_ms = 0;
-    push_update(bench, 8, false)->since_ms = 0;
+    push_note(bench, 7);
+    *note_since_ms(bench) = 0;
+    push_update(bench, 8)->since_ms = 0;
+    push_note(bench, 9);
     (void)uv_run(&bench->loop, UV_RUN_DEFAULT);
     assert_int_equal(bench->left_out, 1);
-    name_job(id, 7);
-    assert_string_equal(bench->left_out_ids[0], id);
-    assert_int_equal(bench->updated, 1);
+    assert_int_equal(bench->updated, 2);
+    name_job(id, 8);
+    assert_string_equal(bench->updated_ids[0], id);
+    name_job(id, 9);
+    assert_string_equal(bench->updated_ids[1], id);
+}
+
+/* Each as old as it is; of the same millisecond the note first. */
+static void notes_and_updates_go_in_their_order(void **state)
+{
+    struct bench *bench = *state;
+    char id[JOB_ID_BYTES];
+
+    push_update(bench, 2)->since_ms = 5;
+    push_note(bench, 0);
+    *note_since_ms(bench) = 4;
+    push_note(bench, 1);
+    *note_since_ms(bench) = 5;
+    push_note(bench, 3);
+    *note_since_ms(bench) = 6;
+    (void)uv_run(&bench->loop, UV_RUN_DEFAULT);
+    assert_int_equal(bench->updated, IDS);
+    for (size_t i = 0; i < IDS; i++) {
+        name_job(id, i);
+        assert_string_equal(bench->updated_ids[i], id);
+    }
+}
+
+static void what_waits_is_given_back_without_the_notes(void **state)
+{
+    struct bench *bench = *state;
+    struct store_work_list waiting = {0};
+
+    for (size_t i = 0; i < IDS; i++)
+        push_note(bench, i);
+    (void)push_update(bench, 0);
+    store_batch_take_waiting(&bench->batch, &waiting);
+    assert_int_equal(waiting.count, 1);
+    assert_int_equal(bench->left_out, IDS);
+    store_work_destroy(store_work_pop(&waiting));
+    (void)uv_run(&bench->loop, UV_RUN_DEFAULT);
+    assert_int_equal(bench->updated, 0);
 }
 
 /* Eight clients whose answers come one at a time: without a pause the first would go alone each time. */
@@ -261,8 +317,10 @@ static void without_inserts_a_note_is_written_however_late(void **state)
 {
     struct bench *bench = *state;
 
-    for (size_t i = 0; i < STORE_BATCH_UPDATES; i++) /* more than go at once */
-        push_update(bench, i, true)->since_ms = 0;
+    for (size_t i = 0; i < STORE_BATCH_UPDATES; i++) { /* more than go at once */
+        push_note(bench, i);
+        *note_since_ms(bench) = 0;
+    }
     (void)uv_run(&bench->loop, UV_RUN_DEFAULT);
     assert_int_equal(bench->left_out, 0);
     assert_int_equal(bench->updated, STORE_BATCH_UPDATES);
@@ -276,6 +334,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(while_inserts_keep_coming_updates_have_a_small_share, set_up, tear_down),
         cmocka_unit_test_setup_teardown(of_too_many_notes_the_oldest_are_left_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_note_that_gets_no_turn_loses_patience, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(notes_and_updates_go_in_their_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_waits_is_given_back_without_the_notes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(inserts_that_come_back_together_go_together, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_insert_that_stays_alone_goes_after_a_part_of_a_commits_time, set_up,
                                         tear_down),

@@ -1,6 +1,5 @@
 #include "worker/connect/cms_pager.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,5 @@
 #include "worker/connect/redis_sink.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,9 +1,9 @@
 #include "worker/pipeline/cache_marker.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/str.h"
 #include "common/net/json_value.h"
 
 enum { FORMAT = 1 };
@@ -16,7 +16,7 @@ static bool parse_version(struct cache_marker_version *out, const struct json *j
 
     if (digest == NULL || strlen(digest) != CACHE_MARKER_DIGEST_BYTES - 1)
         return false;
-    (void)snprintf(out->digest, sizeof out->digest, "%s", digest);
+    str_copy(out->digest, sizeof out->digest, digest);
     out->state.loaded = true;
     for (int i = 0; i < ACTION_COUNT; i++) {
         const char *name = action_name((enum action)i);
@@ -129,7 +129,7 @@ void cache_marker_add(struct cache_marker *marker, const char *digest, const str
     size_t room = find_room(marker, digest, current);
     struct cache_marker_version version = {.state = *state};
 
-    (void)snprintf(version.digest, sizeof version.digest, "%s", digest);
+    str_copy(version.digest, sizeof version.digest, digest);
     memmove(&marker->versions[1], &marker->versions[0], room * sizeof marker->versions[0]);
     marker->versions[0] = version;
     if (room == marker->count)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "worker/pipeline/counts.h"
 #include "worker/pipeline/dump.h"
 #include "worker/pipeline/free_memory.h"
@@ -259,7 +260,7 @@ static enum err_code run_evaluate(void *context, struct report_stage *stage, str
     enum err_code rc;
 
     if (job->no_holdout[0] != '\0') {
-        (void)snprintf(stage->notes, sizeof stage->notes, "%s", job->no_holdout);
+        str_copy(stage->notes, sizeof stage->notes, job->no_holdout);
         return ERR_OK;
     }
     if (params.factors > EVALUATION_FACTORS)

@@ -1,7 +1,6 @@
 #include "worker/pipeline/report_text.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
