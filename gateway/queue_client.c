@@ -12,10 +12,7 @@
 enum {
     RETRY_MS = 1000,
     REASON_BYTES = 96,
-    /* Enqueues that Redis has at a time, and how many of them when it gets more: it answers all that it finds together,
-     * and the loop would have nothing to do meanwhile. */
-    ENQUEUES_MOST = 24,
-    ENQUEUES_LOW = 12
+    GROUP_MOST = 24 /* enqueues that are sent together */
 };
 
 enum state { STATE_AWAY, STATE_GROUPING, STATE_READY };
@@ -35,8 +32,10 @@ struct queue_client {
     bool refused;                  /* one of them was no */
     struct enqueue *first_waiting; /* to be enqueued, in their order */
     struct enqueue **last_waiting; /* where the next one goes */
-    size_t enqueues;               /* that Redis has */
-    bool is_sending;
+    uv_prepare_t turn_end;         /* while some may be sent */
+    /* Redis answers all that it finds together. So it is sent groups, one that it works at and one that it finds then:
+     * while it has something to do, so has the loop. Unanswered of the one and of the other: */
+    size_t groups[2];
     queue_client_ready_fn on_ready;
     void *ready_context;
     bool closing;
@@ -170,7 +169,7 @@ static void on_redis_closed(void *context)
     closed_one(context);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void on_handle_closed(uv_handle_t *handle)
 {
     closed_one(handle->data);
 }
@@ -195,13 +194,17 @@ enum err_code queue_client_create(struct queue_client **out, uv_loop_t *loop, co
         free(client);
         return rc;
     }
-    (void)uv_timer_init(loop, &client->retry); /* never fails, as start with a callback */
+    (void)uv_timer_init(loop, &client->retry); /* never fails, as start with a callback; so the prepare handle */
+    (void)uv_prepare_init(loop, &client->turn_end);
     client->retry.data = client;
-    client->open_handles = 2;
+    client->turn_end.data = client;
+    client->open_handles = 3;
     (void)uv_timer_start(&client->retry, on_retry, every_ms, every_ms);
     *out = client;
     return ERR_OK;
 }
+
+static void refuse_waiting(struct queue_client *client);
 
 void queue_client_close(struct queue_client *client, queue_client_closed_fn on_closed, void *context)
 {
@@ -210,8 +213,10 @@ void queue_client_close(struct queue_client *client, queue_client_closed_fn on_c
     client->closing = true;
     client->on_closed = on_closed;
     client->closed_context = context;
-    uv_close((uv_handle_t *)&client->retry, on_timer_closed);
+    uv_close((uv_handle_t *)&client->retry, on_handle_closed);
+    uv_close((uv_handle_t *)&client->turn_end, on_handle_closed);
     redis_async_close(client->redis, on_redis_closed, client);
+    refuse_waiting(client);
 }
 
 void queue_client_watch(struct queue_client *client, queue_client_ready_fn fn, void *context)
@@ -248,7 +253,16 @@ void queue_client_send(struct queue_client *client, const struct redis_command *
     redis_async_send(client->redis, command, fn, context);
 }
 
-static void send_waiting(struct queue_client *client);
+static void send_at_turn_end(struct queue_client *client);
+
+static void count_answer(struct queue_client *client)
+{
+    client->groups[client->groups[0] > 0 ? 0 : 1]--;
+    if (client->groups[0] > 0)
+        return;
+    client->groups[0] = client->groups[1];
+    client->groups[1] = 0;
+}
 
 static void on_enqueued(void *context, const struct redis_reply *reply, const struct err *err)
 {
@@ -258,33 +272,51 @@ static void on_enqueued(void *context, const struct redis_reply *reply, const st
     char id[JOB_ID_BYTES] = "";
     struct err failure;
 
-    client->enqueues--;
+    count_answer(client);
     queue_client_note_refusal(client, reply, err);
     if (err == NULL && job_queue_enqueue_parse(reply, &outcome, id, &failure) != ERR_OK)
         err = &failure;
     call->fn(call->context, outcome, id, err);
     free(call);
-    if (client->enqueues <= ENQUEUES_LOW)
-        send_waiting(client);
+    send_at_turn_end(client);
 }
 
 /* Also when the connection is lost: each is told so by its own answer. */
-static void send_waiting(struct queue_client *client)
+static void send_first_waiting(struct queue_client *client, size_t *group)
 {
-    if (client->is_sending) /* an answer from within, out of memory or at the end */
-        return;
-    client->is_sending = true;
-    while (client->first_waiting != NULL && client->enqueues < ENQUEUES_MOST) {
-        struct enqueue *call = client->first_waiting;
-        struct redis_command command = call->command;
+    struct enqueue *call = client->first_waiting;
+    struct redis_command command = call->command;
 
-        client->first_waiting = call->next;
-        if (client->first_waiting == NULL)
-            client->last_waiting = &client->first_waiting;
-        client->enqueues++;
-        redis_async_give(client->redis, &command, on_enqueued, call); /* the call may be gone */
-    }
-    client->is_sending = false;
+    client->first_waiting = call->next;
+    if (client->first_waiting == NULL)
+        client->last_waiting = &client->first_waiting;
+    ++*group;
+    redis_async_give(client->redis, &command, on_enqueued, call); /* the call may be gone */
+}
+
+static void on_turn_end(uv_prepare_t *turn_end)
+{
+    struct queue_client *client = turn_end->data;
+    size_t *group = &client->groups[client->groups[0] > 0 ? 1 : 0];
+
+    for (size_t i = 0; i < GROUP_MOST && client->first_waiting != NULL; i++)
+        send_first_waiting(client, group);
+    redis_async_flush(client->redis);
+    if (client->first_waiting == NULL || client->groups[1] > 0)
+        (void)uv_prepare_stop(turn_end);
+}
+
+static void send_at_turn_end(struct queue_client *client)
+{
+    if (!client->closing && client->first_waiting != NULL && client->groups[1] == 0)
+        (void)uv_prepare_start(&client->turn_end, on_turn_end);
+}
+
+/* At the end each is refused at once. */
+static void refuse_waiting(struct queue_client *client)
+{
+    while (client->first_waiting != NULL)
+        send_first_waiting(client, &client->groups[0]);
 }
 
 void queue_client_enqueue(struct queue_client *client, const struct job_queue_enqueue *job, queue_client_enqueued_fn fn,
@@ -302,7 +334,10 @@ void queue_client_enqueue(struct queue_client *client, const struct job_queue_en
     job_queue_enqueue_command(&call->command, job);
     *client->last_waiting = call;
     client->last_waiting = &call->next;
-    send_waiting(client);
+    if (client->closing)
+        refuse_waiting(client);
+    else
+        send_at_turn_end(client);
 }
 
 static void on_told(void *context, const struct redis_reply *reply, const struct err *err)

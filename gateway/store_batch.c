@@ -2,7 +2,7 @@
 
 enum {
     MOMENT_MS = 20,      /* without an insert, before updates go that nobody waits for; and what they may take */
-    TIMES_IN_TURN = 19,  /* while inserts keep coming: what updates took, so often, passes before the next */
+    TIMES_IN_TURN = 39,  /* while inserts keep coming: what updates took, so often, passes before the next */
     PATIENCE_MS = 10000, /* of notes with inserts that keep coming */
     LEAST_UPDATES = 8,
     PARTS_TO_GATHER = 8, /* of a commit's time: one of them is waited for more inserts */
@@ -160,18 +160,20 @@ static void pace_inserts(struct store_batch *batch, size_t count)
 {
     batch->inserted_ms = uv_now(batch->loop);
     batch->inserts_of_late = count;
+    batch->insert_ns = batch->done_ns;
     batch->gather_ms = batch->done_ns / PARTS_TO_GATHER / NS_PER_MS;
 }
 
-/* So many at once as a moment has time for; then it is the inserts' turn. */
+/* So many at once as a moment has time for, and while inserts keep coming no longer than they take themselves, since
+ * they wait for it; then it is their turn. */
 static void pace_updates(struct store_batch *batch)
 {
-    uint64_t took_ms = batch->done_ns / NS_PER_MS;
+    uint64_t may_take_ns = inserts_keep_coming(batch) ? batch->insert_ns : (uint64_t)MOMENT_MS * NS_PER_MS;
 
     batch->updates_turn_ms = uv_now(batch->loop) + batch->done_ns * TIMES_IN_TURN / NS_PER_MS;
-    if (took_ms > 2 * MOMENT_MS && batch->updates_most > LEAST_UPDATES)
+    if (batch->done_ns > 2 * may_take_ns && batch->updates_most > LEAST_UPDATES)
         batch->updates_most /= 2;
-    else if (took_ms < MOMENT_MS / 2 && batch->updates_most < STORE_BATCH_UPDATES)
+    else if (batch->done_ns < may_take_ns / 2 && batch->updates_most < STORE_BATCH_UPDATES)
         batch->updates_most *= 2;
 }
 

@@ -2,8 +2,8 @@
  * Writes that gather while a commit is under way and go into the next one together, in a thread of its own, one batch
  * at a time. Inserts, which somebody waits for, go when none is, half as many together as the last time or after an
  * eighth of a commit's time. Updates that nobody waits for, notes among them, follow when no insert came or was written
- * for a moment. While inserts keep coming they have a twentieth of the store's time, a few at once; notes that get no
- * turn in ten seconds are left out. All on the loop's thread.
+ * for a moment. While inserts keep coming they have a fortieth of the store's time, no more at once than take as long
+ * as inserts; notes that get no turn in ten seconds are left out. All on the loop's thread.
  */
 #ifndef GATEWAY_STORE_BATCH_H
 #define GATEWAY_STORE_BATCH_H
@@ -39,6 +39,7 @@ struct store_batch {
     uint64_t free_ms;         /* since when the store is free */
     uint64_t gather_ms;       /* for more inserts */
     uint64_t done_ns;         /* what the last batch took */
+    uint64_t insert_ns;       /* the last one of inserts */
     size_t inserts_of_late;   /* how many were written together */
     uint64_t updates_turn_ms; /* when updates may go before inserts */
     size_t updates_most;      /* at once */

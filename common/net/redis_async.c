@@ -482,6 +482,12 @@ void redis_async_give(struct redis_async *redis, struct redis_command *command, 
     send_request(redis, request, fn, context);
 }
 
+void redis_async_flush(struct redis_async *redis)
+{
+    if (redis->state == STATE_READY)
+        redis_link_flush(redis->connection);
+}
+
 void redis_async_close(struct redis_async *redis, redis_async_closed_fn on_closed, void *context)
 {
     if (redis == NULL || redis->state == STATE_CLOSING)

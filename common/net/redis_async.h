@@ -54,6 +54,9 @@ void redis_async_send(struct redis_async *redis, const struct redis_command *com
 /* The same with a command that is not needed any more: it is empty then. */
 void redis_async_give(struct redis_async *redis, struct redis_command *command, redis_async_reply_fn fn, void *context);
 
+/* What was sent is on its way now, not only at the end of the loop's turn. Not from within a reply. */
+void redis_async_flush(struct redis_async *redis);
+
 /* Pending sends are answered ERR_CANCELLED; on_closed (NULL allowed) runs when all handles are closed and the memory
  * is free. Idempotent. */
 typedef void (*redis_async_closed_fn)(void *context);

@@ -8,7 +8,7 @@
 #include "common/net/redis_internal.h"
 
 enum {
-    SCRIPT_BYTES = 800,  /* of most, with their arguments */
+    SCRIPT_BYTES = 800, /* of most, with their arguments */
     SCRIPT_ARGUMENTS = 32,
     FRAME_BYTES = 16, /* of most arguments, and more */
     INT_BYTES = 24

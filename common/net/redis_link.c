@@ -102,6 +102,14 @@ static void cleanup(void *data)
     uv_close((uv_handle_t *)&link->turn_end, on_closed);
 }
 
+void redis_link_flush(struct redisAsyncContext *connection)
+{
+    struct link *link = connection->ev.data;
+
+    if (link != NULL && uv_is_active((uv_handle_t *)&link->turn_end) != 0)
+        write_at_turn_end(&link->turn_end);
+}
+
 bool redis_link_attach(struct redisAsyncContext *connection, uv_loop_t *loop, const struct redis_link_owner *owner)
 {
     struct link *link = mem_zeroed(1, sizeof *link);

@@ -18,6 +18,9 @@ struct redis_link_owner {
     void *self;
 };
 
+/* What was sent is written now; not from within a reply. */
+void redis_link_flush(struct redisAsyncContext *connection);
+
 /* false when out of memory or handles. */
 bool redis_link_attach(struct redisAsyncContext *connection, uv_loop_t *loop, const struct redis_link_owner *owner);
 
