@@ -211,14 +211,18 @@ static void submit(struct exchange *exchange, const struct submission_request *a
     struct submission_request request = *asked;
     char key_hash[HASH_SHA256_HEX_BYTES];
     char fingerprint[HASH_SHA256_HEX_BYTES];
+    struct json *body =
+        exchange->document; /* the submission copies what it needs: its memory is for the next request */
     struct err err;
 
     if (!read_idempotency(exchange, &request, key_hash, fingerprint))
         return;
+    exchange->document = NULL;
     if (!queue_client_is_ready(exchange->services->queue))
         job_answer_queue_away(exchange);
     else if (submission_start(exchange->services, &request, on_submitted, exchange, &err) != ERR_OK)
         problem_answer_err(exchange, &err);
+    json_value_destroy(body);
 }
 
 /* exchange->document is the body, its params complete now. */
