@@ -29,6 +29,30 @@ def wait_until(is_true, what, seconds=START_S):
         time.sleep(0.01)
 
 
+def processors(number):
+    """
+    That one of two, as where both are busy for more than half of the time the kernel looks for no idle one, and leaves
+    one idle while a program waits. All of them where there are more, and for None.
+    """
+    everywhere = os.sched_getaffinity(0)
+    return {sorted(everywhere)[number]} if number is not None and len(everywhere) == 2 else everywhere
+
+
+def cpulist(number):
+    return ",".join(map(str, sorted(processors(number))))
+
+
+@contextlib.contextmanager
+def on_processor(number):
+    """What is started within runs there."""
+    everywhere = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, processors(number))
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, everywhere)
+
+
 @contextlib.contextmanager
 def server(argv, port, folder, settings=None):
     """Runs until the block ends; gives the process. It dies with this one."""
@@ -61,13 +85,17 @@ def scratch(folder):
 
 
 @contextlib.contextmanager
-def redis(folder, keeps=True):
-    """`keeps`: as the README asks for the queue's, what was written is kept, synced each second. Gives its port."""
+def redis(folder, keeps=True, processor=None):
+    """
+    `keeps`: as the README asks for the queue's, what was written is kept, synced each second. `processor`: for its
+    commands, not for the syncs. Gives its port.
+    """
     port = free_port()
     with scratch(folder) as own, server(
             ["redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", own, "--save", "", "--appendonly",
              "yes" if keeps else "no",
-             "--maxmemory-policy", "noeviction"], port, own):
+             "--maxmemory-policy", "noeviction", "--server_cpulist", cpulist(processor), "--bio_cpulist", cpulist(None)],
+            port, own):
         yield port
 
 
