@@ -457,6 +457,77 @@ static void a_callback_that_sends_again_at_once_does_not_hold_up_the_loop(void *
     assert_true(answer.number > 0);
 }
 
+/* Whether a connection of its own finds the key, without a turn of the loop. */
+static bool is_there(struct bench *bench, const char *key)
+{
+    struct redis_client *client = NULL;
+    struct redis_url url;
+    bool found = false;
+
+    assert_int_equal(redis_url_parse(&url, bench->server.url, NULL), ERR_OK);
+    assert_int_equal(redis_client_connect(&client, &url, PATIENCE_MS, NULL), ERR_OK);
+    for (int i = 0; i < 200 && !found; i++) {
+        struct redis_reply *reply = NULL;
+        struct redis_command command;
+
+        redis_command_init(&command, "GET");
+        redis_command_add(&command, key);
+        assert_int_equal(redis_client_send(client, &command, &reply, NULL), ERR_OK);
+        redis_command_fini(&command);
+        found = redis_reply_text(reply) != NULL;
+        redis_reply_destroy(reply);
+    }
+    redis_client_destroy(client);
+    return found;
+}
+
+static void give_key(struct bench *bench, struct answer *answer, const char *key)
+{
+    struct redis_command command;
+
+    answer->bench = bench;
+    redis_command_init(&command, "SET");
+    redis_command_add(&command, key);
+    redis_command_add(&command, "1");
+    redis_async_give(bench->redis, &command, on_answer, answer);
+    assert_int_equal(command.count, 0);
+    assert_null(command.bytes.text);
+}
+
+static void what_is_sent_goes_at_the_turns_end_or_with_a_flush(void **state)
+{
+    struct bench *bench = *state;
+    struct answer answers[2] = {{0}};
+
+    open_ready(bench, 0);
+    give_key(bench, &answers[0], "later");
+    assert_false(is_there(bench, "later"));
+    wait_for(bench, &answers[0].calls, 1);
+    assert_int_equal(answers[0].code, ERR_OK);
+    give_key(bench, &answers[1], "now");
+    redis_async_flush(bench->redis);
+    redis_async_flush(bench->redis); /* of nothing */
+    assert_true(is_there(bench, "now"));
+    wait_for(bench, &answers[1].calls, 1);
+    assert_int_equal(answers[1].code, ERR_OK);
+}
+
+static void a_command_that_was_given_is_refused_as_one_that_was_sent(void **state)
+{
+    struct bench *bench = *state;
+    struct answer answers[2] = {{0}};
+
+    open_url(bench, bench->server.url, 0);
+    give_key(bench, &answers[0], "early");
+    redis_async_flush(bench->redis); /* without a connection */
+    assert_int_equal(answers[0].calls, 0);
+    wait_for(bench, &answers[0].calls, 1);
+    assert_int_equal(answers[0].code, ERR_UNAVAILABLE);
+    close_redis(bench);
+    give_key(bench, &answers[1], "late");
+    assert_int_equal(answers[1].code, ERR_CANCELLED);
+}
+
 static void on_close_inside(void *context, const struct redis_reply *reply, const struct err *err)
 {
     struct answer *answer = context;
@@ -683,6 +754,8 @@ int main(void)
         LOOP_TEST(tls_fails_on_a_plain_server_or_is_refused_at_once),
         LOOP_TEST(a_callback_may_send),
         LOOP_TEST(a_callback_that_sends_again_at_once_does_not_hold_up_the_loop),
+        LOOP_TEST(what_is_sent_goes_at_the_turns_end_or_with_a_flush),
+        LOOP_TEST(a_command_that_was_given_is_refused_as_one_that_was_sent),
         LOOP_TEST(closing_inside_a_callback_cancels_the_rest_once),
         LOOP_TEST(closing_inside_the_callback_of_a_refused_send_is_allowed),
         LOOP_TEST(closing_inside_the_callback_of_a_lost_command_is_allowed),

@@ -33,6 +33,51 @@ static void a_buffer_grows_and_stays_terminated(void **state)
     free(text);
 }
 
+static size_t plain_length(const char *text, size_t length)
+{
+    size_t plain = 0;
+
+    while (plain < length && text[plain] >= ' ' && (unsigned char)text[plain] < 0x80 && text[plain] != '"' &&
+           text[plain] != '\\')
+        plain++;
+    return plain;
+}
+
+/* Each byte in each place, with each other byte behind it. */
+static void what_needs_no_escape_is_found_eight_bytes_at_once(void **state)
+{
+    char text[20];
+
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        for (int next = 0; next < 256; next++) {
+            for (size_t at = 0; at + 1 < sizeof text; at++) {
+                memset(text, 'x', sizeof text);
+                text[at] = (char)byte;
+                text[at + 1] = (char)next;
+                assert_int_equal(str_plain_length(text, sizeof text), plain_length(text, sizeof text));
+            }
+        }
+    }
+    for (size_t length = 0; length <= 16; length++)
+        assert_int_equal(str_plain_length("a text of plain bytes", length), length);
+}
+
+static void a_copy_is_cut_to_what_fits(void **state)
+{
+    char out[5];
+
+    (void)state;
+    str_copy(out, sizeof out, "ab");
+    assert_string_equal(out, "ab");
+    str_copy(out, sizeof out, "abcd");
+    assert_string_equal(out, "abcd");
+    str_copy(out, sizeof out, "abcdef");
+    assert_string_equal(out, "abcd");
+    str_copy(out, 1, "a");
+    assert_string_equal(out, "");
+}
+
 static void json_text_is_escaped(void **state)
 {
     struct str str = {0};
@@ -181,6 +226,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_buffer_grows_and_stays_terminated),
+        cmocka_unit_test(what_needs_no_escape_is_found_eight_bytes_at_once),
+        cmocka_unit_test(a_copy_is_cut_to_what_fits),
         cmocka_unit_test(json_text_is_escaped),
         cmocka_unit_test(bytes_that_are_not_utf8_become_replacement_characters),
         cmocka_unit_test(plain_text_and_escapes_may_alternate),
