@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "common/base/clock.h"
 #include "common/job/job_store_mongo_client.h"
@@ -94,6 +95,54 @@ static void two_handles_share_a_file(void **state)
     assert_string_equal(json_value_get_text(read, "stage"), "als");
     json_value_destroy(read);
     job_store_close(other);
+}
+
+/* A file as 0.1.0 made it before it kept jobs as rows, with one job. */
+static void make_earlier_file(const char *path)
+{
+    sqlite3 *db = NULL;
+
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(
+            db,
+            "PRAGMA journal_mode=WAL;"
+            "CREATE TABLE jobs(id TEXT PRIMARY KEY, state TEXT NOT NULL, type TEXT NOT NULL,"
+            " created_at TEXT NOT NULL, fence INTEGER NOT NULL, document TEXT NOT NULL) WITHOUT ROWID;"
+            "CREATE INDEX jobs_state ON jobs(state, created_at);"
+            "CREATE INDEX jobs_by_state ON jobs(state);"
+            "CREATE INDEX jobs_by_type ON jobs(type);"
+            "INSERT INTO jobs VALUES('01J0000000000000000000000A', 'accepted', 'homepage_and_similar_products',"
+            " '2026-01-01T00:00:00.123Z', 0, "
+            "'{\"_id\":\"01J0000000000000000000000A\",\"type\":\"homepage_and_similar_products\","
+            "\"state\":\"accepted\",\"fence\":0,\"created_at\":\"2026-01-01T00:00:00.123Z\"}');",
+            NULL, NULL, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void a_file_of_an_earlier_version_goes_on(void **state)
+{
+    const struct job_store_filter filter = {.state = "accepted", .type = "homepage_and_similar_products", .limit = 10};
+    struct store_fixture *fixture = store_fixture_of(state);
+    char path[STORE_FIXTURE_URL_BYTES];
+    char url[STORE_FIXTURE_URL_BYTES];
+    struct json *list = NULL;
+    struct job_store *store;
+    struct err err;
+
+    (void)snprintf(path, sizeof path, "%.64s/earlier.db", fixture->folder);
+    (void)snprintf(url, sizeof url, "sqlite:%.96s", path);
+    make_earlier_file(path);
+    store = store_fixture_open(url, STORE_FIXTURE_RETENTION_DAYS);
+    store_fixture_insert(store, "01J0000000000000000000000B");
+    assert_int_equal(job_store_find(store, &filter, &list, &err), ERR_OK);
+    assert_int_equal(json_value_count(list), 2);
+    assert_string_equal(json_value_get_text(json_value_at(list, 0), "_id"), "01J0000000000000000000000B");
+    assert_string_equal(json_value_get_text(json_value_at(list, 1), "_id"), "01J0000000000000000000000A");
+    json_value_destroy(list);
+    assert_true(store_fixture_update(store, "01J0000000000000000000000A", 1, "stage", "als"));
+    job_store_close(store);
 }
 
 /* Opens the file when all others do, and inserts; exits with how many of the ids that all try were its. */
@@ -446,9 +495,13 @@ static void wrong_credentials_are_told_and_not_shown(void **state)
 int main(void)
 {
     const struct CMUnitTest sqlite_tests[] = {
-        cmocka_unit_test(an_unusable_url_is_refused), cmocka_unit_test(a_folder_that_is_not_there_is_told),
-        cmocka_unit_test(a_damaged_file_is_told),     cmocka_unit_test(processes_make_and_fill_a_file_side_by_side),
-        cmocka_unit_test(two_handles_share_a_file),   cmocka_unit_test(what_is_terminal_and_too_old_is_swept_at_open),
+        cmocka_unit_test(an_unusable_url_is_refused),
+        cmocka_unit_test(a_folder_that_is_not_there_is_told),
+        cmocka_unit_test(a_damaged_file_is_told),
+        cmocka_unit_test(processes_make_and_fill_a_file_side_by_side),
+        cmocka_unit_test(two_handles_share_a_file),
+        cmocka_unit_test(what_is_terminal_and_too_old_is_swept_at_open),
+        cmocka_unit_test(a_file_of_an_earlier_version_goes_on),
     };
     const struct CMUnitTest mongo_tests[] = {
         cmocka_unit_test(a_store_that_is_away_is_told_and_found_again),
