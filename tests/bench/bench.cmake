@@ -1,6 +1,6 @@
 # What tests/bench/run measures with; built with all else, run by hand.
 add_executable(post_load ${CMAKE_CURRENT_LIST_DIR}/post_load.c)
-target_link_libraries(post_load PRIVATE recfleet_options)
+target_link_libraries(post_load PRIVATE recfleet_options recfleet_base)
 add_executable(store_load ${CMAKE_CURRENT_LIST_DIR}/store_load.c)
 target_link_libraries(store_load PRIVATE recfleet_job_store recfleet_job)
 add_executable(als_train ${CMAKE_CURRENT_LIST_DIR}/als_train.c ${CMAKE_CURRENT_LIST_DIR}/matrix_file.c)

@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/base/str.h"
+
 enum { MAX_CLIENTS = 1024, BUFFER_BYTES = 8192, MAX_TIMES = 1 << 22, WAIT_MS = 5000, TYPES = 4 };
 
 static const char *const types[TYPES] = {"warehouse", "cross_sell", "hyperparameter_search",
@@ -54,6 +56,8 @@ struct load {
     int accepted;
     int other_status; /* of the last answer that was not 202 */
     uint32_t *times_us;
+    struct str body; /* of the request that is sent */
+    struct str request;
 };
 
 static int64_t now_ns(void)
@@ -85,28 +89,42 @@ static void open_client(struct load *load, struct client *client)
         fail("epoll_ctl");
 }
 
+static void print_body(struct str *out, const struct options *options, int number)
+{
+    str_append_text(out, "{\"type\":\"");
+    str_append_text(out, types[number / options->shops % TYPES]);
+    str_append_text(out, "\",\"params\":{\"namespace\":\"shop-");
+    str_append_int(out, number % options->shops);
+    str_append_text(out, "\"}}");
+}
+
+static void print_request(struct str *out, const struct options *options, int number, const struct str *body)
+{
+    str_append_text(out, "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nX-API-KEY: ");
+    str_append_text(out, options->key);
+    if (options->idempotent) {
+        str_append_text(out, "\r\nIdempotency-Key: load-");
+        str_append_int(out, number);
+    }
+    str_append_text(out, "\r\nContent-Type: application/json\r\nContent-Length: ");
+    str_append_int(out, (int64_t)body->length);
+    str_append_text(out, "\r\n\r\n");
+    str_append(out, body->text, body->length);
+}
+
 static void send_request(struct load *load, struct client *client, int64_t due_ns)
 {
-    const struct options *options = &load->options;
-    int number = options->first + load->sent;
-    char body[160];
-    char idempotency[64] = "";
-    char text[512];
-    int body_length = snprintf(body, sizeof body, "{\"type\":\"%s\",\"params\":{\"namespace\":\"shop-%d\"}}",
-                               types[number / options->shops % TYPES], number % options->shops);
-    int length;
+    int number = load->options.first + load->sent;
 
-    if (options->idempotent)
-        (void)snprintf(idempotency, sizeof idempotency, "Idempotency-Key: load-%d\r\n", number);
-    length = snprintf(text, sizeof text,
-                      "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nX-API-KEY: %s\r\n%s"
-                      "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-                      options->key, idempotency, body_length, body);
+    str_clear(&load->body);
+    str_clear(&load->request);
+    print_body(&load->body, &load->options, number);
+    print_request(&load->request, &load->options, number, &load->body);
     client->due_ns = due_ns;
     client->received = 0;
     client->busy = true;
     load->sent++;
-    if (send(client->socket, text, (size_t)length, MSG_NOSIGNAL) != length)
+    if (send(client->socket, load->request.text, load->request.length, MSG_NOSIGNAL) != (ssize_t)load->request.length)
         fail("send");
 }
 
@@ -303,5 +321,7 @@ int main(int argc, char **argv)
     (void)close(load.poll);
     free(load.clients);
     free(load.times_us);
+    str_fini(&load.body);
+    str_fini(&load.request);
     return load.accepted == load.answered ? 0 : 1;
 }
