@@ -20,7 +20,7 @@
 
 #include "common/base/str.h"
 
-enum { MAX_CLIENTS = 1024, BUFFER_BYTES = 8192, MAX_TIMES = 1 << 22, WAIT_MS = 5000, TYPES = 4 };
+enum { MAX_CLIENTS = 1024, BUFFER_BYTES = 8192, MAX_TIMES = 1 << 22, WAIT_S = 5, TYPES = 4, SECOND_NS = 1000000000 };
 
 static const char *const types[TYPES] = {"warehouse", "cross_sell", "hyperparameter_search",
                                          "homepage_and_similar_products"};
@@ -65,7 +65,7 @@ static int64_t now_ns(void)
     struct timespec now;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    return (int64_t)now.tv_sec * SECOND_NS + now.tv_nsec;
 }
 
 static _Noreturn void fail(const char *what)
@@ -187,16 +187,19 @@ static void send_due(struct load *load)
     }
 }
 
-static int wait_ms(const struct load *load)
+/* Until the next request is due, where a client is free to send it. */
+static struct timespec time_to_wait(const struct load *load)
 {
-    int64_t due_ns = load->begin_ns + (int64_t)(load->sent * 1e9 / load->options.rate);
+    static const struct timespec for_answers = {.tv_sec = WAIT_S};
     int64_t now = now_ns();
+    int64_t left_ns;
 
-    if (load->options.rate <= 0 || now >= load->end_ns)
-        return WAIT_MS;
-    return due_ns > now                                          ? (int)((due_ns - now) / 1000000)
-           : load->sent - load->answered < load->options.clients ? 0
-                                                                 : WAIT_MS;
+    if (load->options.rate <= 0 || now >= load->end_ns || load->sent - load->answered == load->options.clients)
+        return for_answers;
+    left_ns = load->begin_ns + (int64_t)(load->sent * 1e9 / load->options.rate) - now;
+    if (left_ns < 0)
+        left_ns = 0;
+    return (struct timespec){.tv_sec = left_ns / SECOND_NS, .tv_nsec = left_ns % SECOND_NS};
 }
 
 static void run(struct load *load)
@@ -207,7 +210,8 @@ static void run(struct load *load)
     load->end_ns = load->begin_ns + (int64_t)(load->options.seconds * 1e9);
     send_due(load);
     while (load->answered < load->sent || now_ns() < load->end_ns) {
-        int count = epoll_wait(load->poll, events, MAX_CLIENTS, wait_ms(load));
+        struct timespec wait = time_to_wait(load);
+        int count = epoll_pwait2(load->poll, events, MAX_CLIENTS, &wait, NULL);
 
         if (count < 0 && errno != EINTR)
             fail("epoll_wait");
