@@ -14,7 +14,7 @@ from rows import Row, median, spread
 TARGETS = ["recfleet-gateway", "post_load", "store_load"]
 KEY, QUEUE, CLIENTS, SHOPS = "bench-key", "train", 64, 10000
 WARM_S, SECONDS = 0.3, 1.3  # with SHOPS and four types no more than 40,000 jobs can be live at once
-CLIENTS_AND_REDIS, GATEWAY_OR_BENCHMARK = 0, 1  # of two processors
+REDIS, REST = 0, 1  # of two processors: the gateway with its clients, or redis-benchmark
 STREAMS, IDLE, MEMORY_MIB = 1000, 2000, 200
 TYPES = ("warehouse", "cross_sell", "hyperparameter_search", "homepage_and_similar_products")
 
@@ -65,31 +65,24 @@ def post(options, running, seconds, first=0, rate=0):
 @contextlib.contextmanager
 def warm_gateway(options, folder, kind):
     """
-    Gives it, a function that posts, and how many jobs it has: more than SHOPS for each type it cannot have, so each
-    figure has its own. A store with a server of its own has a third program to place, which is left to the kernel.
+    Gives it, and how many jobs it has: more than SHOPS for each type it cannot have, so each figure has its own. A store
+    with a server of its own is one program more, and the kernel places them all.
     """
-    clients, own = (CLIENTS_AND_REDIS, GATEWAY_OR_BENCHMARK) if kind == "sqlite" else (None, None)
-
-    def post_there(*args):
-        with servers.on_processor(clients):
-            return post(options, running, *args)
-
-    with contextlib.ExitStack() as started:
-        redis_port = started.enter_context(servers.redis(folder, processor=clients))
-        url = started.enter_context(servers.store(kind, options.source, folder))
-        with servers.on_processor(own):
-            running = started.enter_context(gateway(options, folder, redis_port, url("jobs")))
-        yield running, post_there, post_there(WARM_S)["accepted"]
+    redis, rest = (REDIS, REST) if kind == "sqlite" else (None, None)
+    with servers.redis(folder, processor=redis) as redis_port, servers.on_processor(rest), \
+            servers.store(kind, options.source, folder) as url, \
+            gateway(options, folder, redis_port, url("jobs")) as running:
+        yield running, post(options, running, WARM_S)["accepted"]
 
 
 def measure_gateway(options, folder, kind):
     """Jobs a second, milliseconds at half that load, and how many documents a commit had."""
-    with warm_gateway(options, folder, kind) as (running, post_there, jobs):
+    with warm_gateway(options, folder, kind) as (running, jobs):
         before = running.store_calls()
-        full = post_there(SECONDS, jobs)
+        full = post(options, running, SECONDS, jobs)
         after = running.store_calls()
-    with warm_gateway(options, folder, kind) as (running, post_there, jobs):
-        half = post_there(SECONDS, jobs, full["per_second"] / 2)
+    with warm_gateway(options, folder, kind) as (running, jobs):
+        half = post(options, running, SECONDS, jobs, full["per_second"] / 2)
     commits = after["insert_batch"] - before["insert_batch"]
     return full, half, max(1, round((after["insert"] - before["insert"]) / commits))
 
@@ -110,12 +103,12 @@ def measure_redis(options, folder, seconds):
                f"{key}s", f"{key}open", f"{key}delay", f"{key}ev", f"01BENCH0000000{number}", "cross_sell",
                f'{{"params":{{"namespace":"{shop}"}},"namespace":"{shop}"}}', "default", "2", "3", "0",
                "86400000", "f" * 64, f"{key}j:", "0"]
-    with servers.redis(folder, processor=CLIENTS_AND_REDIS) as port:
+    with servers.redis(folder, processor=REDIS) as port:
         sha = subprocess.run(["redis-cli", "-p", str(port), "-x", "SCRIPT", "LOAD"], input=script.removesuffix("\n"),
                              capture_output=True, text=True, check=True).stdout.strip()
 
         def run(count):
-            with servers.on_processor(GATEWAY_OR_BENCHMARK):
+            with servers.on_processor(REST):
                 answer = subprocess.run(
                     ["redis-benchmark", "-p", str(port), "-c", str(CLIENTS), "-n", str(count), "-r", "1000000000", "--csv",
                      "EVALSHA", sha, *command], capture_output=True, text=True, check=True)
