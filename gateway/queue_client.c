@@ -12,7 +12,7 @@
 enum {
     RETRY_MS = 1000,
     REASON_BYTES = 96,
-    GROUP_MOST = 24 /* enqueues that are sent together */
+    GROUP_MOST = 16 /* enqueues that are sent together */
 };
 
 enum state { STATE_AWAY, STATE_GROUPING, STATE_READY };

@@ -16,7 +16,7 @@
 
 #include "gateway/queue_client.h"
 
-enum { GROUP = 24, JOBS = 100, TURNS = 2000, PAUSE_US = 1000, RECEIVED_BYTES = 256 * 1024 };
+enum { GROUP = 16, JOBS = 4 * GROUP + 4, TURNS = 2000, PAUSE_US = 1000, RECEIVED_BYTES = 256 * 1024 };
 
 static const struct job_queue_names queues = {.names = {"train"}, .count = 1};
 
