@@ -1,6 +1,5 @@
 #include "gateway/api_jobs.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -186,8 +185,8 @@ static bool read_idempotency(struct exchange *exchange, struct submission_reques
                              char *fingerprint)
 {
     const char *key = http_request_header(&exchange->request, "idempotency-key");
-    char text[EXCHANGE_CLIENT_BYTES + MAX_KEY_BYTES + 32];
-    int length;
+    struct str text = {0};
+    bool is_hashed;
 
     if (key == NULL)
         return true;
@@ -195,9 +194,16 @@ static bool read_idempotency(struct exchange *exchange, struct submission_reques
         problem_answer(exchange, 400, "bad_idempotency_key", "Idempotency-Key must have 1 to %d bytes", MAX_KEY_BYTES);
         return false;
     }
-    length = snprintf(text, sizeof text, "%s\n%s\n%s", exchange->client, exchange->route, key);
-    if (hash_sha256_hex(text, (size_t)length, key_hash) != ERR_OK ||
-        hash_sha256_hex(exchange->request.body, exchange->request.body_length, fingerprint) != ERR_OK) {
+    str_reserve(&text, EXCHANGE_CLIENT_BYTES + MAX_KEY_BYTES);
+    str_append_text(&text, exchange->client);
+    str_append_char(&text, '\n');
+    str_append_text(&text, exchange->route);
+    str_append_char(&text, '\n');
+    str_append_text(&text, key);
+    is_hashed = !text.failed && hash_sha256_hex(text.text, text.length, key_hash) == ERR_OK &&
+                hash_sha256_hex(exchange->request.body, exchange->request.body_length, fingerprint) == ERR_OK;
+    str_fini(&text);
+    if (!is_hashed) {
         problem_answer(exchange, 500, "internal", "SHA-256 failed");
         return false;
     }

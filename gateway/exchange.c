@@ -1,6 +1,5 @@
 #include "gateway/exchange.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +36,19 @@ void exchange_destroy(struct exchange *exchange)
     free(exchange);
 }
 
+static void make_id(struct exchange *exchange, const char *prefix, uint64_t number)
+{
+    struct str id = {0};
+
+    str_reserve(&id, sizeof exchange->id);
+    str_append_text(&id, prefix);
+    str_append_char(&id, '-');
+    str_append_int(&id, (int64_t)number);
+    if (!id.failed)
+        str_copy(exchange->id, sizeof exchange->id, id.text);
+    str_fini(&id);
+}
+
 void exchange_identify(struct exchange *exchange, const char *prefix, uint64_t number)
 {
     const char *given = http_request_header(&exchange->request, "x-request-id");
@@ -46,7 +58,7 @@ void exchange_identify(struct exchange *exchange, const char *prefix, uint64_t n
         strspn(given, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == length)
         memcpy(exchange->id, given, length + 1);
     else
-        (void)snprintf(exchange->id, sizeof exchange->id, "%s-%llu", prefix, (unsigned long long)number);
+        make_id(exchange, prefix, number);
 }
 
 void exchange_answer(struct exchange *exchange, int status)

@@ -89,16 +89,34 @@ static void append_field(struct str *out, const char *name, const char *value)
     str_append_text(out, "\r\n");
 }
 
-/* "Thu, 01 Jan 1970 00:00:00 GMT"; the locale is never set, so the names are English. */
+static void append_two_digits(struct str *out, int value, char then)
+{
+    str_append_char(out, (char)('0' + value / 10));
+    str_append_char(out, (char)('0' + value % 10));
+    str_append_char(out, then);
+}
+
+/* "Thu, 01 Jan 1970 00:00:00 GMT" (RFC 9110 section 5.6.7). */
 static void append_date(struct str *out, int64_t unix_ms)
 {
+    static const char days[][6] = {"Sun, ", "Mon, ", "Tue, ", "Wed, ", "Thu, ", "Fri, ", "Sat, "};
+    static const char months[][5] = {"Jan ", "Feb ", "Mar ", "Apr ", "May ", "Jun ",
+                                     "Jul ", "Aug ", "Sep ", "Oct ", "Nov ", "Dec "};
     time_t seconds = (time_t)(unix_ms / 1000);
     struct tm utc;
-    char text[64];
 
-    if (gmtime_r(&seconds, &utc) == NULL || strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc) == 0)
+    if (gmtime_r(&seconds, &utc) == NULL)
         return;
-    append_field(out, "Date", text);
+    str_append_text(out, "Date: ");
+    str_append_text(out, days[utc.tm_wday]);
+    append_two_digits(out, utc.tm_mday, ' ');
+    str_append_text(out, months[utc.tm_mon]);
+    str_append_int(out, utc.tm_year + 1900);
+    str_append_char(out, ' ');
+    append_two_digits(out, utc.tm_hour, ':');
+    append_two_digits(out, utc.tm_min, ':');
+    append_two_digits(out, utc.tm_sec, ' ');
+    str_append_text(out, "GMT\r\n");
 }
 
 /* A page brings its own style and talks to nobody; everything else is data. */
