@@ -9,5 +9,5 @@ if(HIREDIS_SSL_FOUND)
 endif()
 
 recfleet_library(recfleet_redis_async
-  SOURCES redis_async.c redis_link.c redis_request.c
+  SOURCES redis_address.c redis_async.c redis_link.c redis_request.c
   PUBLIC recfleet_redis PkgConfig::LIBUV PRIVATE PkgConfig::HIREDIS)

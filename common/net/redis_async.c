@@ -6,6 +6,7 @@
 
 #include "common/base/jitter.h"
 #include "common/base/mem.h"
+#include "common/net/redis_address.h"
 #include "common/net/redis_internal.h"
 #include "common/net/redis_link.h"
 #include "common/net/redis_request.h"
@@ -232,34 +233,6 @@ static void open_connection(struct redis_async *redis, const char *address)
     break_connection(redis, ERR_UNAVAILABLE, err.message);
 }
 
-/* The n-th address, IPv4 first; NULL behind the last. */
-static const struct addrinfo *nth_address(const struct addrinfo *addresses, unsigned n)
-{
-    for (int pass = 0; pass < 2; pass++) {
-        for (const struct addrinfo *at = addresses; at != NULL; at = at->ai_next) {
-            if (at->ai_family == (pass == 0 ? AF_INET : AF_INET6) && n-- == 0)
-                return at;
-        }
-    }
-    return NULL;
-}
-
-/* Each try takes the next address, so that a dead one does not hide a live one. 0, or what libuv says. */
-static int choose_address(char *out, size_t size, const struct addrinfo *addresses, unsigned turn)
-{
-    const struct addrinfo *chosen;
-    unsigned count = 0;
-
-    while (nth_address(addresses, count) != NULL)
-        count++;
-    chosen = count > 0 ? nth_address(addresses, turn % count) : NULL;
-    if (chosen == NULL)
-        return UV_EAI_NODATA;
-    return chosen->ai_family == AF_INET6
-               ? uv_ip6_name((const struct sockaddr_in6 *)(const void *)chosen->ai_addr, out, size)
-               : uv_ip4_name((const struct sockaddr_in *)(const void *)chosen->ai_addr, out, size);
-}
-
 static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo *addresses)
 {
     struct redis_async *redis = resolver->data;
@@ -267,7 +240,7 @@ static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo 
 
     redis->resolving = false;
     if (status == 0)
-        status = choose_address(address, sizeof address, addresses, redis->failures);
+        status = redis_address_choose(address, sizeof address, addresses, redis->failures);
     uv_freeaddrinfo(addresses);
     if (redis->state == STATE_CLOSING)
         free_when_closed(redis);
