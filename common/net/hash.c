@@ -2,23 +2,27 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <pthread.h>
+#include <stdatomic.h>
 
 #include "common/base/str.h"
 
-static pthread_once_t fetched_once = PTHREAD_ONCE_INIT;
-static const EVP_MD *fetched; /* NULL: there was no memory for it */
-
-static void fetch(void)
-{
-    fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
-}
+static _Atomic(EVP_MD *) fetched; /* by whoever was first; stays */
 
 /* With EVP_sha256() alone each digest looks for its implementation, which takes longer than a short text's digest. */
 static const EVP_MD *sha256(void)
 {
-    (void)pthread_once(&fetched_once, fetch);
-    return fetched != NULL ? fetched : EVP_sha256();
+    EVP_MD *own = atomic_load(&fetched);
+    EVP_MD *first = NULL;
+
+    if (own != NULL)
+        return own;
+    own = EVP_MD_fetch(NULL, "SHA256", NULL);
+    if (own == NULL)
+        return EVP_sha256();
+    if (atomic_compare_exchange_strong(&fetched, &first, own))
+        return own;
+    EVP_MD_free(own);
+    return first;
 }
 
 enum err_code hash_sha256(const void *bytes, size_t length, unsigned char out[HASH_SHA256_BYTES])
