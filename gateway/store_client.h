@@ -69,7 +69,7 @@ void store_client_update(struct store_client *client, const char *id, int64_t fe
 void store_client_delete_accepted(struct store_client *client, const char *id);
 
 /* That the queue has the job: its state, and since when it is queued (0: it is not). It is found out in another way
- * too, so that it may be left out while more inserts come in than the store keeps up with. */
+ * too, so that it may be left out while more inserts come in than the store keeps up with, and while it is away. */
 void store_client_note(struct store_client *client, const char *id, int64_t fence, enum job_state state,
                        int64_t queued_ms);
 
