@@ -31,6 +31,7 @@ class Verdict:
         self.hashes = {}
 
     def reach(self):
+        self.queue_is_empty()  # first: a job that a failover brought back to life has its second end yet to come
         self.run.look_at_queue()
         self.run.documents.look()
         self.documents = self.run.documents.documents
@@ -44,7 +45,6 @@ class Verdict:
         if not self.run.scenario.loses_writes:  # else what was counted, or answered, need not be known any more
             self.losses_were_losses()
             self.starts_were_allowed()
-        self.queue_is_empty()
         self.gateways_agree()
         self.nothing_is_left()
 
