@@ -113,10 +113,11 @@ static void other_writers_forms_are_read(void **state)
     assert_int_equal(read_text(&rows,
                                "x,product_id,\"created\",user_uid,action,id\r\n"
                                "\"a\"\"b\",38420.0,1700000000.0,\"u\"\"1\"\"\",purchase,7.0\r\n"
-                               ",\"5\",6,NA,\"add_to_cart\",-8",
+                               ",\"5\",6,NA,\"add_to_cart\",-8\r\n"
+                               ",5,6,NA,add_to_cart,-00000000000000000000000000000009\r\n",
                                NULL),
                      ERR_OK);
-    assert_int_equal(rows.count, 2);
+    assert_int_equal(rows.count, 3);
     assert_int_equal(rows.activity_id[0], 7);
     assert_int_equal(rows.created[0], 1700000000);
     assert_int_equal(rows.product_id[0], 38420);
@@ -125,6 +126,7 @@ static void other_writers_forms_are_read(void **state)
     assert_int_equal(rows.activity_id[1], -8);
     assert_int_equal(rows.product_id[1], 5);
     assert_string_equal(user_of(&rows, 1), "NA");
+    assert_int_equal(rows.activity_id[2], -9);
     interactions_fini(&rows);
 }
 
@@ -162,6 +164,7 @@ static void damaged_lines_are_refused_with_their_number(void **state)
                                         "1,purchase,\"u\"v,5,6",
                                         "1,purchase,u,5,6\rmore",
                                         "99999999999999999999,purchase,u,5,6",
+                                        "9999999999999999999,purchase,u,5,6",
                                         "9223372036854775808,purchase,u,5,6",
                                         "-9223372036854775809,purchase,u,5,6"};
     char text[256];

@@ -114,6 +114,25 @@ static void dedup_of_many_rows_removes_every_second(void **state)
     interactions_fini(&rows);
 }
 
+static void dedup_finds_the_first_however_far_it_is(void **state)
+{
+    enum { ROWS = 700 };
+    struct interactions rows;
+    size_t removed;
+
+    (void)state;
+    for (int64_t gap = 1; gap < ROWS; gap += gap < 70 ? 1 : 70) {
+        assert_int_equal(interactions_init(&rows, NULL), ERR_OK);
+        for (int64_t i = 0; i < ROWS; i++)
+            add(&rows, i % gap, "u", i, -i % gap);
+        assert_int_equal(interactions_dedup(&rows, &removed, NULL), ERR_OK);
+        assert_int_equal(removed, ROWS - gap);
+        for (size_t i = 0; i < rows.count; i++)
+            assert_int_equal(rows.created[i], i);
+        interactions_fini(&rows);
+    }
+}
+
 static void dedup_of_nothing_is_nothing(void **state)
 {
     struct interactions rows;
@@ -174,6 +193,7 @@ int main(void)
         cmocka_unit_test(filter_keeps_the_order),
         cmocka_unit_test(dedup_keeps_the_first_of_activity_and_product),
         cmocka_unit_test(dedup_of_many_rows_removes_every_second),
+        cmocka_unit_test(dedup_finds_the_first_however_far_it_is),
         cmocka_unit_test(dedup_of_nothing_is_nothing),
         cmocka_unit_test(dropping_the_rows_keeps_the_users),
         cmocka_unit_test(radix_sort_is_stable_and_knows_negative_keys),

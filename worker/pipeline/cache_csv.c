@@ -6,7 +6,7 @@
 
 enum column { COLUMN_ID, COLUMN_ACTION, COLUMN_USER, COLUMN_CREATED, COLUMN_PRODUCT, COLUMN_COUNT };
 
-enum { MAX_COLUMNS = 32 };
+enum { MAX_COLUMNS = 32, MOST_DIGITS = 19 };
 
 static const char *const column_names[COLUMN_COUNT] = {"id", "action", "user_uid", "created", "product_id"};
 
@@ -61,24 +61,19 @@ enum err_code cache_csv_write(struct str *out, const struct interactions *rows, 
     return out->failed ? ERR_SET(err, ERR_NO_MEMORY, "no memory for a cache of %zu rows", rows->count) : ERR_OK;
 }
 
-struct field {
-    const char *text;
-    size_t length;
-};
-
 struct reader {
     const char *at;
     const char *end;
     size_t line;         /* lines behind us */
     size_t record_line;  /* in which the record begins, from 1 */
     struct str unquoted; /* of the one field of a line that needed it */
-    struct field fields[MAX_COLUMNS];
+    struct id_text fields[MAX_COLUMNS];
     size_t field_count;
     size_t places[COLUMN_COUNT]; /* the field that holds a column */
 };
 
 /* A quoted field; at most one of a line is unquoted into the buffer, the rest must hold no doubled quotes. */
-static bool read_quoted(struct reader *reader, struct field *field)
+static bool read_quoted(struct reader *reader, struct id_text *field)
 {
     size_t begin = reader->unquoted.length;
 
@@ -94,7 +89,7 @@ static bool read_quoted(struct reader *reader, struct field *field)
     if (reader->at == reader->end || reader->unquoted.failed)
         return false;
     reader->at++; /* the closing quote */
-    *field = (struct field){.text = NULL, .length = reader->unquoted.length - begin};
+    *field = (struct id_text){.text = NULL, .length = reader->unquoted.length - begin};
     return true;
 }
 
@@ -111,13 +106,32 @@ static void place_unquoted(struct reader *reader)
     }
 }
 
-static bool read_plain(struct reader *reader, struct field *field)
+/* The high bit of the first byte of the word that is `byte`, and perhaps of later ones; 0: none is. */
+static uint64_t find_byte(uint64_t word, unsigned char byte)
+{
+    uint64_t difference = word ^ (UINT64_MAX / 255 * byte);
+
+    return (difference - UINT64_MAX / 255) & ~difference & (UINT64_MAX / 255 * 0x80);
+}
+
+static bool ends_field(char byte)
+{
+    return byte == ',' || byte == '\n' || byte == '\r';
+}
+
+static bool read_plain(struct reader *reader, struct id_text *field)
 {
     const char *begin = reader->at;
+    uint64_t word;
 
-    while (reader->at < reader->end && *reader->at != ',' && *reader->at != '\n' && *reader->at != '\r')
+    for (; (size_t)(reader->end - reader->at) >= sizeof word; reader->at += sizeof word) {
+        memcpy(&word, reader->at, sizeof word);
+        if ((find_byte(word, ',') | find_byte(word, '\n') | find_byte(word, '\r')) != 0)
+            break;
+    }
+    while (reader->at < reader->end && !ends_field(*reader->at))
         reader->at++;
-    *field = (struct field){.text = begin, .length = (size_t)(reader->at - begin)};
+    *field = (struct id_text){.text = begin, .length = (size_t)(reader->at - begin)};
     return true;
 }
 
@@ -128,7 +142,7 @@ static bool read_record(struct reader *reader)
     reader->record_line = reader->line + 1;
     str_clear(&reader->unquoted);
     for (;;) {
-        struct field *field = &reader->fields[reader->field_count];
+        struct id_text *field = &reader->fields[reader->field_count];
 
         if (reader->field_count == MAX_COLUMNS)
             return false;
@@ -168,7 +182,7 @@ static bool read_header(struct reader *reader)
 }
 
 /* -?[0-9]+(\.0)? within 64 bits */
-static bool parse_number(struct field field, int64_t *out)
+static bool parse_number(struct id_text field, int64_t *out)
 {
     bool negative = field.length > 0 && field.text[0] == '-';
     uint64_t most = negative ? (uint64_t)INT64_MAX + 1 : (uint64_t)INT64_MAX;
@@ -182,45 +196,53 @@ static bool parse_number(struct field field, int64_t *out)
         field.length -= 2;
     if (field.length == 0)
         return false;
+    for (; field.length > MOST_DIGITS && *field.text == '0'; field.text++)
+        field.length--;
+    if (field.length > MOST_DIGITS)
+        return false;
     for (size_t i = 0; i < field.length; i++) {
         uint64_t digit = (uint64_t)((unsigned char)field.text[i] - '0');
 
-        if (digit > 9 || value > (most - digit) / 10)
+        if (digit > 9)
             return false;
         value = value * 10 + digit;
     }
     *out = negative ? (int64_t)(0 - value) : (int64_t)value;
-    return true;
+    return value <= most;
 }
 
-static bool parse_action(struct field field, enum action *out)
-{
-    for (int i = 0; i < ACTION_COUNT; i++) {
-        const char *name = action_name((enum action)i);
+/* Rows that wait to be added together: their users are texts of the table. */
+struct waiting {
+    struct interaction rows[INTERACTIONS_TOGETHER];
+    size_t count;
+};
 
-        if (strlen(name) == field.length && memcmp(name, field.text, field.length) == 0) {
-            *out = (enum action)i;
-            return true;
-        }
-    }
-    return false;
+static enum err_code add_waiting(struct interactions *rows, struct waiting *waiting, struct err *err)
+{
+    enum err_code rc = interactions_add_many(rows, waiting->rows, waiting->count, err);
+
+    waiting->count = 0;
+    return rc;
 }
 
-static enum err_code add_record(struct interactions *rows, const struct reader *reader, struct err *err)
+static enum err_code add_record(struct interactions *rows, struct waiting *waiting, const struct reader *reader,
+                                struct err *err)
 {
-    struct field user = reader->fields[reader->places[COLUMN_USER]];
-    int64_t id;
-    int64_t created;
-    int64_t product_id;
-    enum action action;
+    struct id_text user = reader->fields[reader->places[COLUMN_USER]];
+    struct id_text action = reader->fields[reader->places[COLUMN_ACTION]];
+    struct interaction *row = &waiting->rows[waiting->count];
 
-    if (!parse_number(reader->fields[reader->places[COLUMN_ID]], &id) ||
-        !parse_action(reader->fields[reader->places[COLUMN_ACTION]], &action) ||
-        !parse_number(reader->fields[reader->places[COLUMN_CREATED]], &created) ||
-        !parse_number(reader->fields[reader->places[COLUMN_PRODUCT]], &product_id) || user.length == 0 ||
+    if (!parse_number(reader->fields[reader->places[COLUMN_ID]], &row->activity_id) ||
+        !action_parse_text(action.text, action.length, &row->action) ||
+        !parse_number(reader->fields[reader->places[COLUMN_CREATED]], &row->created) ||
+        !parse_number(reader->fields[reader->places[COLUMN_PRODUCT]], &row->product_id) || user.length == 0 ||
         memchr(user.text, '\0', user.length) != NULL)
         return ERR_SET(err, ERR_FORMAT, "interactions.csv line %zu: a value is not of its column", reader->record_line);
-    return interactions_add(rows, id, action, user.text, user.length, created, product_id, err);
+    row->user = user;
+    waiting->count++;
+    if (waiting->count == INTERACTIONS_TOGETHER || reader->unquoted.length > 0) /* which the next record overwrites */
+        return add_waiting(rows, waiting, err);
+    return ERR_OK;
 }
 
 /* What ended the reading: the table, or memory for what was quoted. */
@@ -234,6 +256,7 @@ static enum err_code broken(const struct reader *reader, const char *what, struc
 enum err_code cache_csv_read(struct interactions *rows, const char *data, size_t size, struct err *err)
 {
     struct reader reader = {.at = data, .end = data + size};
+    struct waiting waiting = {.count = 0};
     enum err_code rc = ERR_OK;
 
     if (!read_header(&reader))
@@ -244,8 +267,10 @@ enum err_code cache_csv_read(struct interactions *rows, const char *data, size_t
         if (!read_record(&reader) || reader.field_count != columns)
             rc = broken(&reader, "not as many columns as the header", err);
         else
-            rc = add_record(rows, &reader, err);
+            rc = add_record(rows, &waiting, &reader, err);
     }
+    if (rc == ERR_OK)
+        rc = add_waiting(rows, &waiting, err);
     str_fini(&reader.unquoted);
     return rc;
 }

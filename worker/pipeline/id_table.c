@@ -5,7 +5,7 @@
 
 #include "common/base/mem.h"
 
-enum { FIRST_SLOTS = 64 };
+enum { FIRST_SLOTS = 64, SIDE_BY_SIDE = 32 };
 
 /* The hash stands beside the index, so that a slot of another text is passed over without a look at it. */
 struct slot {
@@ -25,16 +25,26 @@ struct id_table {
     size_t count;
 };
 
-/* FNV-1a, then a mix so that the low bits depend on all bytes. */
+/* Eight bytes at a time. A product carries upwards only, so each is followed by a shift down. */
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+    return hash ^ (hash >> 32);
+}
+
 static uint32_t hash_text(const char *text, size_t length)
 {
-    uint64_t hash = 0xcbf29ce484222325u;
+    uint64_t hash = length;
+    uint64_t word = 0;
 
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3u;
-    hash ^= hash >> 32;
-    hash *= 0xd6e8feb86659fd93u;
-    return (uint32_t)(hash >> 32);
+    for (; length >= sizeof word; text += sizeof word, length -= sizeof word) {
+        memcpy(&word, text, sizeof word);
+        hash = mix(hash, word);
+    }
+    word = 0;
+    if (length > 0)
+        memcpy(&word, text, length);
+    return (uint32_t)mix(mix(hash, word), 0);
 }
 
 enum err_code id_table_create(struct id_table **out, struct err *err)
@@ -124,29 +134,83 @@ static enum err_code reserve_text(struct id_table *table, size_t length, struct 
     return rc;
 }
 
-enum err_code id_table_intern(struct id_table *table, const char *text, size_t length, uint32_t *index, struct err *err)
+static enum err_code intern(struct id_table *table, uint32_t hash, struct id_text id, uint32_t *index, struct err *err)
 {
-    uint32_t hash = hash_text(text, length);
-    size_t slot = find_slot(table, hash, text, length);
+    size_t slot = find_slot(table, hash, id.text, id.length);
     enum err_code rc;
 
     if (table->slots[slot].place != 0) {
         *index = table->slots[slot].place - 1;
         return ERR_OK;
     }
-    rc = reserve_text(table, length, err);
+    rc = reserve_text(table, id.length, err);
     if (rc != ERR_OK)
         return rc;
 
-    slot = find_slot(table, hash, text, length); /* the slots may have grown */
-    if (length > 0)
-        memcpy(table->bytes + table->bytes_used, text, length);
-    table->bytes[table->bytes_used + length] = '\0';
+    slot = find_slot(table, hash, id.text, id.length); /* the slots may have grown */
+    if (id.length > 0)
+        memcpy(table->bytes + table->bytes_used, id.text, id.length);
+    table->bytes[table->bytes_used + id.length] = '\0';
     table->offsets[table->count] = table->bytes_used;
-    table->bytes_used += length + 1;
+    table->bytes_used += id.length + 1;
     *index = (uint32_t)table->count;
     table->count++;
     table->slots[slot] = (struct slot){.hash = hash, .place = (uint32_t)table->count};
+    return ERR_OK;
+}
+
+enum err_code id_table_intern(struct id_table *table, const char *text, size_t length, uint32_t *index, struct err *err)
+{
+    return intern(table, hash_text(text, length), (struct id_text){.text = text, .length = length}, index, err);
+}
+
+/* The first slot with that hash, or the free one: nearly always what find_slot comes to. */
+static uint32_t guess_place(const struct id_table *table, uint32_t hash)
+{
+    size_t mask = table->slot_count - 1;
+    size_t slot = hash & mask;
+
+    while (table->slots[slot].place != 0 && table->slots[slot].hash != hash)
+        slot = (slot + 1) & mask;
+    return table->slots[slot].place;
+}
+
+/* Three steps from a hash to a text, each of which waits for memory: each is asked for all of them before the next. */
+static void fetch_ahead(const struct id_table *table, const uint32_t *hashes, size_t count)
+{
+    uint32_t places[SIDE_BY_SIDE];
+
+    for (size_t i = 0; i < count; i++)
+        __builtin_prefetch(&table->slots[hashes[i] & (table->slot_count - 1)]);
+    for (size_t i = 0; i < count; i++) {
+        places[i] = guess_place(table, hashes[i]);
+        if (places[i] != 0)
+            __builtin_prefetch(&table->offsets[places[i] - 1]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (places[i] != 0)
+            __builtin_prefetch(table->bytes + table->offsets[places[i] - 1]);
+    }
+}
+
+enum err_code id_table_intern_many(struct id_table *table, const struct id_text *texts, size_t count, uint32_t *indices,
+                                   struct err *err)
+{
+    for (size_t begin = 0; begin < count; begin += SIDE_BY_SIDE) {
+        size_t together = count - begin < SIDE_BY_SIDE ? count - begin : SIDE_BY_SIDE;
+        uint32_t hashes[SIDE_BY_SIDE];
+
+        for (size_t i = 0; i < together; i++)
+            hashes[i] = hash_text(texts[begin + i].text, texts[begin + i].length);
+        if (together > 1)
+            fetch_ahead(table, hashes, together);
+        for (size_t i = 0; i < together; i++) {
+            enum err_code rc = intern(table, hashes[i], texts[begin + i], &indices[begin + i], err);
+
+            if (rc != ERR_OK)
+                return rc;
+        }
+    }
     return ERR_OK;
 }
 

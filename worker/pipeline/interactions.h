@@ -22,6 +22,15 @@ enum action {
 
 const char *action_name(enum action action);
 bool action_parse(const char *name, enum action *out);
+bool action_parse_text(const char *name, size_t length, enum action *out);
+
+struct interaction {
+    int64_t activity_id;
+    int64_t created; /* unix seconds */
+    int64_t product_id;
+    struct id_text user;
+    enum action action;
+};
 
 struct interactions {
     size_t count;
@@ -42,6 +51,12 @@ void interactions_drop_rows(struct interactions *set);
 
 enum err_code interactions_add(struct interactions *set, int64_t activity_id, enum action action, const char *user_uid,
                                size_t user_uid_length, int64_t created, int64_t product_id, struct err *err) MUST_CHECK;
+
+/* Many at once, up to INTERACTIONS_TOGETHER; the faster way where there are many users (id_table_intern_many). After an
+ * error none of them is there. */
+enum { INTERACTIONS_TOGETHER = 64 };
+enum err_code interactions_add_many(struct interactions *set, const struct interaction *added, size_t count,
+                                    struct err *err) MUST_CHECK;
 
 /* Keeps the rows for which keep[row] is not 0, in their order. Users stay interned. */
 void interactions_filter(struct interactions *set, const uint8_t *keep);
