@@ -4,7 +4,7 @@
 
 #include "common/base/mem.h"
 #include "worker/pipeline/analytics_figures.h"
-#include "worker/pipeline/radix.h"
+#include "worker/pipeline/product_index.h"
 
 enum { DAY_S = 86400, HOUR_S = 3600, QUARTER_S = 900, KEPT_OFFSETS = 4096, MONTHS = 12 };
 
@@ -53,26 +53,20 @@ static int64_t not_negative(int64_t value)
 
 static enum err_code number_products(struct analytics_figures *figures, struct err *err)
 {
-    const struct interactions *rows = figures->rows;
-    uint32_t *order = NULL;
-    size_t count = 0;
-    enum err_code rc = radix_rows(&order, rows->count, err);
+    struct product_index index;
+    enum err_code rc = product_index_init(&index, figures->rows, err);
 
-    if (rc == ERR_OK)
-        rc = radix_sort(order, rows->product_id, rows->count, err);
-    for (size_t i = 0; rc == ERR_OK && i < rows->count; i++) {
-        count += i == 0 || rows->product_id[order[i]] != rows->product_id[order[i - 1]];
-        figures->product_of[order[i]] = (uint32_t)count - 1;
-    }
-    if (rc == ERR_OK) {
-        figures->product_count = count;
-        figures->products = mem_zeroed(count, sizeof *figures->products);
-        if (figures->products == NULL)
-            rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for the analytics of %zu products", count);
-    }
-    for (size_t i = 0; rc == ERR_OK && i < rows->count; i++)
-        figures->products[figures->product_of[i]].id = rows->product_id[i];
-    free(order);
+    if (rc != ERR_OK)
+        return rc;
+    figures->product_of = index.of_row;
+    index.of_row = NULL; /* given to the figures */
+    figures->product_count = index.count;
+    figures->products = mem_zeroed(index.count, sizeof *figures->products);
+    if (figures->products == NULL)
+        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for the analytics of %zu products", index.count);
+    for (size_t product = 0; rc == ERR_OK && product < index.count; product++)
+        figures->products[product].id = index.ids[product];
+    product_index_fini(&index);
     return rc;
 }
 
@@ -107,10 +101,8 @@ static enum err_code allocate(struct analytics_figures *figures, struct err *err
     figures->user_count = id_table_count(rows->users);
     figures->by_month = mem_zeroed(figures->month_count, sizeof *figures->by_month);
     figures->users = mem_zeroed(figures->user_count, sizeof *figures->users);
-    figures->product_of = mem_zeroed(rows->count, sizeof *figures->product_of);
     figures->local_day = mem_zeroed(rows->count, sizeof *figures->local_day);
-    if (figures->by_month == NULL || figures->users == NULL || figures->product_of == NULL ||
-        figures->local_day == NULL)
+    if (figures->by_month == NULL || figures->users == NULL || figures->local_day == NULL)
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for the analytics of %zu rows", rows->count);
     return ERR_OK;
 }

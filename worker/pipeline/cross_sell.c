@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "worker/pipeline/product_index.h"
 #include "worker/pipeline/radix.h"
 
 enum {
@@ -29,9 +30,7 @@ struct timeline {
 
 /* Distinct products, ascending, and how many rows each user and product has. */
 struct census {
-    size_t products;
-    int64_t *product_ids;
-    uint32_t *row_product; /* of each row of the interactions */
+    struct product_index products;
     uint32_t *product_rows;
     uint32_t *user_rows;
 };
@@ -50,49 +49,27 @@ struct sums {
 
 static void census_fini(struct census *census)
 {
-    free(census->product_ids);
-    free(census->row_product);
+    product_index_fini(&census->products);
     free(census->product_rows);
     free(census->user_rows);
-}
-
-/* Gives products dense indices in the order of their ids. */
-static enum err_code number_products(struct census *census, const struct interactions *rows, struct err *err)
-{
-    uint32_t *order = NULL;
-    enum err_code rc = radix_rows(&order, rows->count, err);
-
-    if (rc == ERR_OK)
-        rc = radix_sort(order, rows->product_id, rows->count, err);
-    for (size_t i = 0; rc == ERR_OK && i < rows->count; i++) {
-        int64_t id = rows->product_id[order[i]];
-
-        if (census->products == 0 || census->product_ids[census->products - 1] != id)
-            census->product_ids[census->products++] = id;
-        census->row_product[order[i]] = (uint32_t)(census->products - 1);
-    }
-    free(order);
-    return rc;
 }
 
 static enum err_code take_census(struct census *census, const struct interactions *rows, struct err *err)
 {
     size_t users = id_table_count(rows->users);
-    enum err_code rc;
+    enum err_code rc = product_index_init(&census->products, rows, err);
 
-    census->product_ids = mem_zeroed(rows->count, sizeof *census->product_ids);
-    census->row_product = mem_zeroed(rows->count, sizeof *census->row_product);
-    census->product_rows = mem_zeroed(rows->count, sizeof *census->product_rows);
+    if (rc != ERR_OK)
+        return rc;
+    census->product_rows = mem_zeroed(census->products.count, sizeof *census->product_rows);
     census->user_rows = mem_zeroed(users, sizeof *census->user_rows);
-    if (census->product_ids == NULL || census->row_product == NULL || census->product_rows == NULL ||
-        census->user_rows == NULL)
+    if (census->product_rows == NULL || census->user_rows == NULL)
         return ERR_SET(err, ERR_NO_MEMORY, "no memory to count the products of %zu rows", rows->count);
-    rc = number_products(census, rows, err);
-    for (size_t row = 0; rc == ERR_OK && row < rows->count; row++) {
-        census->product_rows[census->row_product[row]]++;
+    for (size_t row = 0; row < rows->count; row++) {
+        census->product_rows[census->products.of_row[row]]++;
         census->user_rows[rows->user[row]]++;
     }
-    return rc;
+    return ERR_OK;
 }
 
 static void count_census(struct cross_sell_counts *counts, const struct census *census, size_t users,
@@ -103,8 +80,8 @@ static void count_census(struct cross_sell_counts *counts, const struct census *
         counts->users_over_threshold +=
             census->user_rows[user] > 0 && census->user_rows[user] >= (uint32_t)params->min_user_rows;
     }
-    counts->products_seen = census->products;
-    for (size_t product = 0; product < census->products; product++)
+    counts->products_seen = census->products.count;
+    for (size_t product = 0; product < census->products.count; product++)
         counts->products_over_threshold += census->product_rows[product] >= (uint32_t)params->min_product_rows;
 }
 
@@ -148,7 +125,7 @@ static enum err_code order_rows(uint32_t **order, size_t *kept, const struct int
     for (size_t row = 0; rc == ERR_OK && row < rows->count; row++) {
         users[row] = rows->user[row];
         if (census->user_rows[rows->user[row]] >= (uint32_t)params->min_user_rows &&
-            census->product_rows[census->row_product[row]] >= (uint32_t)params->min_product_rows)
+            census->product_rows[census->products.of_row[row]] >= (uint32_t)params->min_product_rows)
             (*order)[(*kept)++] = (uint32_t)row;
     }
     if (rc == ERR_OK)
@@ -180,7 +157,7 @@ static void fill_timeline(struct timeline *line, struct cross_sell_counts *count
 {
     for (size_t i = 0; i < line->count; i++) {
         line->created[i] = rows->created[order[i]];
-        line->product[i] = census->row_product[order[i]];
+        line->product[i] = census->products.of_row[order[i]];
         line->action[i] = rows->action[order[i]];
         line->starts[line->product[i] + 1]++;
     }
@@ -226,10 +203,10 @@ static enum err_code make_timeline(struct timeline *line, struct cross_sell_coun
                      counts->users_seen, counts->users_over_threshold, params->min_user_rows, counts->products_seen,
                      counts->products_over_threshold, params->min_product_rows, rows->count);
     if (rc == ERR_OK)
-        rc = allocate_timeline(line, census->products, err);
+        rc = allocate_timeline(line, census->products.count, err);
     if (rc == ERR_OK) {
         fill_timeline(line, counts, order, rows, census, (int64_t)llround(params->session_hours * HOUR_S));
-        rc = index_by_product(line, census->products, err);
+        rc = index_by_product(line, census->products.count, err);
     }
     free(order);
     return rc;
@@ -341,16 +318,16 @@ static enum err_code visit_products(struct cross_sell_counts *counts, struct sum
 {
     enum err_code rc = ERR_OK;
 
-    for (size_t product = 0; rc == ERR_OK && product < census->products; product++) {
-        struct cross_sell_row row = {.product_id = census->product_ids[product],
+    for (size_t product = 0; rc == ERR_OK && product < census->products.count; product++) {
+        struct cross_sell_row row = {.product_id = census->products.ids[product],
                                      .right = sums->touched,
                                      .weights = sums->weights,
-                                     .product_ids = census->product_ids};
+                                     .product_ids = census->products.ids};
 
         sums->count = 0;
         for (size_t i = line->starts[product]; i < line->starts[product + 1]; i++)
             add_window(sums, line, line->places[i]);
-        order_touched(sums, census->products);
+        order_touched(sums, census->products.count);
         count_row(counts, sums);
         row.count = sums->count;
         if (row.count > 0)
@@ -359,9 +336,9 @@ static enum err_code visit_products(struct cross_sell_counts *counts, struct sum
             sums->weights[sums->touched[i]] = 0;
         if (rc == ERR_OK && line->starts[product] < line->starts[product + 1] &&
             !progress_report(progress, "pairs", (double)line->starts[product + 1] / (double)line->count, NULL))
-            rc = ERR_SET(err, ERR_CANCELLED, "cancelled at product %zu of %zu", product + 1, census->products);
+            rc = ERR_SET(err, ERR_CANCELLED, "cancelled at product %zu of %zu", product + 1, census->products.count);
     }
-    for (size_t product = 0; product < census->products; product++)
+    for (size_t product = 0; product < census->products.count; product++)
         counts->right_products += sums->is_right[product];
     if (rc == ERR_OK && counts->product_pairs == 0)
         rc = ERR_SET(err, ERR_NO_DATA, "No user has two interactions in one session (of %zu).", line->count);
@@ -383,7 +360,7 @@ enum err_code cross_sell_run(struct cross_sell_counts *counts, const struct inte
         rc = make_timeline(&line, counts, rows, &census, params, err);
     }
     if (rc == ERR_OK)
-        rc = make_sums(&sums, census.products, params, err);
+        rc = make_sums(&sums, census.products.count, params, err);
     if (rc == ERR_OK)
         rc = visit_products(counts, &sums, &line, &census, progress, visitor, err);
     sums_fini(&sums);

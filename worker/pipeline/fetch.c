@@ -7,7 +7,7 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "worker/pipeline/cache.h"
-#include "worker/pipeline/radix.h"
+#include "worker/pipeline/product_index.h"
 
 enum { DAY_S = 86400, OVERLAP_S = 3600, FUTURE_S = 3600 };
 
@@ -282,19 +282,14 @@ static enum err_code no_interactions(const struct fetch_result *result, const st
 /* Where there is no catalogue every product met is as good as any. */
 static enum err_code assume_products(struct fetch_result *result, struct err *err)
 {
-    const struct interactions *rows = &result->rows;
-    uint32_t *order = NULL;
-    enum err_code rc = radix_rows(&order, rows->count, err);
+    struct product_index products;
+    enum err_code rc = product_index_init(&products, &result->rows, err);
 
-    if (rc == ERR_OK)
-        rc = radix_sort(order, rows->product_id, rows->count, err);
-    for (size_t i = 0; rc == ERR_OK && i < rows->count; i++) {
-        int64_t id = rows->product_id[order[i]];
-
-        if (i == 0 || rows->product_id[order[i - 1]] != id)
-            rc = catalogue_add(&result->catalogue, id, 1, true, NULL, err);
-    }
-    free(order);
+    if (rc != ERR_OK)
+        return rc;
+    for (size_t i = 0; rc == ERR_OK && i < products.count; i++)
+        rc = catalogue_add(&result->catalogue, products.ids[i], 1, true, NULL, err);
+    product_index_fini(&products);
     return rc;
 }
 

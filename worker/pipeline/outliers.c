@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "worker/pipeline/radix.h"
+#include "worker/pipeline/row_groups.h"
 
 enum { DAY_S = 86400, MINUTE_S = 60, SESSION_GAP_S = 1800, REGULAR_MIN_ACTIVITIES = 30 };
 
@@ -28,11 +28,11 @@ struct events {
     int64_t *products;
 };
 
-/* The rows by user, then time, and scratch memory for one user's. */
+/* The rows by user, and scratch memory for one user's. */
 struct judge {
     const struct interactions *rows;
     const struct outlier_params *params;
-    uint32_t *order;    /* rows by user, time, activity */
+    struct row_groups users;
     struct events each; /* scratch: as many as the largest user has rows */
     int64_t *sorted;    /* scratch */
 };
@@ -113,18 +113,25 @@ static bool gaps_are_regular(const struct events *events)
     return sqrt(squares / gaps) < regular_deviation * mean;
 }
 
+/* One user's rows, by time, then activity. */
+struct history {
+    uint32_t user; /* index in the table */
+    size_t count;
+    uint32_t *rows;
+};
+
 /* Fills the scratch with one user's events. An activity's rows lie side by side: its first stands for it. */
-static void collect(struct judge *judge, size_t begin, size_t end, bool activities)
+static void collect(struct judge *judge, const struct history *history, bool activities)
 {
     const struct interactions *rows = judge->rows;
     struct events *events = &judge->each;
 
     events->count = 0;
-    for (size_t i = begin; i < end; i++) {
-        uint32_t row = judge->order[i];
+    for (size_t i = 0; i < history->count; i++) {
+        uint32_t row = history->rows[i];
 
-        if (activities && i > begin && rows->activity_id[row] == rows->activity_id[judge->order[i - 1]] &&
-            rows->created[row] == rows->created[judge->order[i - 1]])
+        if (activities && i > 0 && rows->activity_id[row] == rows->activity_id[history->rows[i - 1]] &&
+            rows->created[row] == rows->created[history->rows[i - 1]])
             continue;
         events->created[events->count] = rows->created[row];
         events->products[events->count] = rows->product_id[row];
@@ -132,14 +139,23 @@ static void collect(struct judge *judge, size_t begin, size_t end, bool activiti
     }
 }
 
-/* The first rule that condemns the user of order[begin..end), or OUTLIER_RULE_COUNT. */
-static enum outlier_rule find_rule(struct judge *judge, size_t begin, size_t end, bool activities)
+static bool is_excluded(const struct judge *judge, uint32_t user)
 {
-    const struct outlier_params *params = judge->params;
-    const char *uid = id_table_text(judge->rows->users, judge->rows->user[judge->order[begin]]);
+    const char *uid;
     uint32_t excluded;
 
-    collect(judge, begin, end, activities);
+    if (judge->params->excluded == NULL)
+        return false;
+    uid = id_table_text(judge->rows->users, user);
+    return id_table_find(judge->params->excluded, uid, strlen(uid), &excluded);
+}
+
+/* The first rule that condemns the user, or OUTLIER_RULE_COUNT. */
+static enum outlier_rule find_rule(struct judge *judge, const struct history *history, bool activities)
+{
+    const struct outlier_params *params = judge->params;
+
+    collect(judge, history, activities);
     if (any_span_over(&judge->each, DAY_S, params->max_per_day))
         return OUTLIER_PER_DAY;
     if (any_span_over(&judge->each, MINUTE_S, params->max_per_minute))
@@ -147,65 +163,24 @@ static enum outlier_rule find_rule(struct judge *judge, size_t begin, size_t end
     if (any_session_over(&judge->each, params->max_products_per_session, judge->sorted))
         return OUTLIER_PER_SESSION;
     if (params->regular_gaps) {
-        collect(judge, begin, end, true);
+        collect(judge, history, true);
         if (gaps_are_regular(&judge->each))
             return OUTLIER_REGULAR_GAPS;
     }
-    if (params->excluded != NULL && id_table_find(params->excluded, uid, strlen(uid), &excluded))
-        return OUTLIER_EXCLUDED;
-    return OUTLIER_RULE_COUNT;
-}
-
-/* Rows by user, then time, then activity. */
-static enum err_code order_rows(struct judge *judge, struct err *err)
-{
-    const struct interactions *rows = judge->rows;
-    int64_t *users = NULL;
-    enum err_code rc = radix_rows(&judge->order, rows->count, err);
-
-    if (rc != ERR_OK)
-        goto done;
-    users = mem_zeroed(rows->count, sizeof *users);
-    if (users == NULL) {
-        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory to order %zu rows by user", rows->count);
-        goto done;
-    }
-    for (size_t row = 0; row < rows->count; row++)
-        users[row] = rows->user[row];
-    rc = radix_sort(judge->order, rows->activity_id, rows->count, err);
-    if (rc == ERR_OK)
-        rc = radix_sort(judge->order, rows->created, rows->count, err);
-    if (rc == ERR_OK)
-        rc = radix_sort(judge->order, users, rows->count, err);
-done:
-    free(users);
-    return rc;
-}
-
-static size_t end_of_user(const struct judge *judge, size_t begin)
-{
-    uint32_t user = judge->rows->user[judge->order[begin]];
-    size_t end = begin + 1;
-
-    while (end < judge->rows->count && judge->rows->user[judge->order[end]] == user)
-        end++;
-    return end;
+    return is_excluded(judge, history->user) ? OUTLIER_EXCLUDED : OUTLIER_RULE_COUNT;
 }
 
 static enum err_code judge_init(struct judge *judge, const struct interactions *rows,
                                 const struct outlier_params *params, struct err *err)
 {
-    size_t most = 0;
+    size_t most;
     enum err_code rc;
 
     *judge = (struct judge){.rows = rows, .params = params};
-    rc = order_rows(judge, err);
+    rc = row_groups_by_user(&judge->users, rows, NULL, id_table_count(rows->users), err);
     if (rc != ERR_OK)
         return rc;
-    for (size_t begin = 0, end; begin < rows->count; begin = end) {
-        end = end_of_user(judge, begin);
-        most = end - begin > most ? end - begin : most;
-    }
+    most = judge->users.largest;
     judge->each.created = mem_zeroed(most, sizeof *judge->each.created);
     judge->each.products = mem_zeroed(most, sizeof *judge->each.products);
     judge->sorted = mem_zeroed(most, sizeof *judge->sorted);
@@ -216,14 +191,14 @@ static enum err_code judge_init(struct judge *judge, const struct interactions *
 
 static void judge_fini(struct judge *judge)
 {
-    free(judge->order);
+    row_groups_fini(&judge->users);
     free(judge->each.created);
     free(judge->each.products);
     free(judge->sorted);
 }
 
-static enum err_code add_removed(struct outlier_result *out, size_t *capacity, const struct judge *judge, size_t begin,
-                                 size_t end, enum outlier_rule rule, struct err *err)
+static enum err_code add_removed(struct outlier_result *out, size_t *capacity, const struct judge *judge,
+                                 const struct history *history, enum outlier_rule rule, struct err *err)
 {
     enum err_code rc = mem_grow(&out->removed, capacity, out->removed_count + 1, sizeof *out->removed, err);
     struct outlier_user *user;
@@ -231,9 +206,9 @@ static enum err_code add_removed(struct outlier_result *out, size_t *capacity, c
     if (rc != ERR_OK)
         return rc;
     user = &out->removed[out->removed_count++];
-    *user = (struct outlier_user){.user = judge->rows->user[judge->order[begin]], .rule = rule, .rows = end - begin};
+    *user = (struct outlier_user){.user = history->user, .rule = rule, .rows = history->count};
     while (user->last_count < OUTLIER_LAST_ROWS && user->last_count < user->rows) {
-        uint32_t row = judge->order[end - 1 - user->last_count];
+        uint32_t row = history->rows[history->count - 1 - user->last_count];
 
         user->last[user->last_count++] = (struct outlier_row){.created = judge->rows->created[row],
                                                               .product_id = judge->rows->product_id[row],
@@ -242,31 +217,55 @@ static enum err_code add_removed(struct outlier_result *out, size_t *capacity, c
     return ERR_OK;
 }
 
-/* Judges every user; `keep` loses the rows of the removed. */
-static enum err_code judge_all(struct outlier_result *out, struct judge *judge, uint8_t *keep, struct err *err)
+/* Judges one user; `keep` loses the rows of the removed. */
+static enum err_code judge_user(struct outlier_result *out, size_t *capacity, struct judge *judge,
+                                const struct history *history, uint8_t *keep, struct err *err)
 {
     const struct outlier_params *params = judge->params;
-    size_t capacity = 0;
+    enum err_code rc = row_groups_order_by_time(history->rows, history->count, judge->rows, err);
+    enum outlier_rule rule;
 
-    for (size_t begin = 0, end; begin < judge->rows->count; begin = end) {
-        enum outlier_rule rule;
-        enum err_code rc;
+    if (rc != ERR_OK)
+        return rc;
+    out->users_before++;
+    rule = find_rule(judge, history, params->count_activities);
+    if (rule == OUTLIER_RULE_COUNT)
+        return ERR_OK;
+    if (!params->count_activities && find_rule(judge, history, true) == OUTLIER_RULE_COUNT)
+        out->by_rows_only++;
+    out->rows_removed += history->count;
+    for (size_t i = 0; i < history->count; i++)
+        keep[history->rows[i]] = 0;
+    return add_removed(out, capacity, judge, history, rule, err);
+}
 
-        end = end_of_user(judge, begin);
-        out->users_before++;
-        rule = find_rule(judge, begin, end, params->count_activities);
-        if (rule == OUTLIER_RULE_COUNT)
-            continue;
-        if (!params->count_activities && find_rule(judge, begin, end, true) == OUTLIER_RULE_COUNT)
-            out->by_rows_only++;
-        rc = add_removed(out, &capacity, judge, begin, end, rule, err);
-        if (rc != ERR_OK)
-            return rc;
-        out->rows_removed += end - begin;
-        for (size_t i = begin; i < end; i++)
-            keep[judge->order[i]] = 0;
+static void fetch_ahead(const struct judge *judge, size_t user)
+{
+    const struct row_groups *users = &judge->users;
+    size_t end = row_groups_ahead(users, user + 1);
+
+    for (size_t i = row_groups_ahead(users, user); i < end; i++) {
+        __builtin_prefetch(&judge->rows->created[users->rows[i]]);
+        __builtin_prefetch(&judge->rows->product_id[users->rows[i]]);
     }
-    return ERR_OK;
+}
+
+static enum err_code judge_all(struct outlier_result *out, struct judge *judge, uint8_t *keep, struct err *err)
+{
+    const struct row_groups *users = &judge->users;
+    size_t capacity = 0;
+    enum err_code rc = ERR_OK;
+
+    for (size_t user = 0; rc == ERR_OK && user < users->count; user++) {
+        struct history history = {.user = (uint32_t)user,
+                                  .count = users->starts[user + 1] - users->starts[user],
+                                  .rows = users->rows + users->starts[user]};
+
+        fetch_ahead(judge, user);
+        if (history.count > 0)
+            rc = judge_user(out, &capacity, judge, &history, keep, err);
+    }
+    return rc;
 }
 
 /* Rows come nearly by time, so that neighbours share their day: only changes of day are collected and sorted. */

@@ -2,39 +2,37 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/base/mem.h"
-#include "worker/pipeline/radix.h"
+#include "worker/pipeline/id_order.h"
+#include "worker/pipeline/product_index.h"
+#include "worker/pipeline/row_groups.h"
 
-enum { INSERTION_ROWS = 32 }; /* more are sorted by digits */
+enum { INSERTION_KEYS = 32 };
 
 static const double day_s = 86400.0;
 
-/* Rows by user (uid bytewise), product, time and activity, with both as the indices of `pairs`: side by side in that
- * order, since rows of a pair lie far apart in memory. */
-struct ordered_rows {
-    uint32_t *order;
-    uint32_t *product; /* index in pairs.product_ids */
-    uint32_t *user;    /* index in pairs.user_uids */
+struct weigher {
+    const struct interactions *rows;
+    const struct weigh_params *params;
+    struct product_index products;
+    struct row_groups users; /* in the order of pairs.user_uids */
+    double *values;          /* of the rows, before repeats */
+    uint64_t *keys;          /* scratch: one user's rows, each below its product */
+    uint32_t *order;         /* scratch: the rows of one pair */
 };
 
-/* `table` has the texts of both indices. */
-static int compare_users(const void *left, const void *right, void *table)
-{
-    return strcmp(id_table_text(table, *(const uint32_t *)left), id_table_text(table, *(const uint32_t *)right));
-}
-
-/* The users that have rows, bytewise; rank[index in the table] is their place. */
-static enum err_code rank_users(struct pairs *out, uint32_t *rank, const struct interactions *rows, struct err *err)
+/* The users that have rows, bytewise; places[user] is that in the order. */
+static enum err_code order_users(struct pairs *out, uint32_t *places, const struct interactions *rows, struct err *err)
 {
     size_t known = id_table_count(rows->users);
     uint32_t *by_text;
+    enum err_code rc;
 
-    for (size_t row = 0; row < rows->count; row++) {
-        out->users += rank[rows->user[row]] == 0;
-        rank[rows->user[row]] = 1;
-    }
+    for (size_t row = 0; row < rows->count; row++)
+        places[rows->user[row]] = 1;
+    for (size_t user = 0; user < known; user++)
+        out->users += places[user];
     by_text = mem_zeroed(out->users, sizeof *by_text);
     out->user_uids = mem_zeroed(out->users, sizeof *out->user_uids);
     out->user_rows = mem_zeroed(out->users, sizeof *out->user_rows);
@@ -43,161 +41,59 @@ static enum err_code rank_users(struct pairs *out, uint32_t *rank, const struct 
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu users", out->users);
     }
     for (size_t user = 0, next = 0; user < known; user++) {
-        if (rank[user] != 0)
+        if (places[user] != 0)
             by_text[next++] = (uint32_t)user;
     }
-    if (out->users > 0)
-        qsort_r(by_text, out->users, sizeof *by_text, compare_users, rows->users);
-    for (size_t place = 0; place < out->users; place++) {
+    rc = id_order_sort(by_text, out->users, rows->users, err);
+    for (size_t place = 0; rc == ERR_OK && place < out->users; place++) {
         out->user_uids[place] = id_table_text(rows->users, by_text[place]);
-        rank[by_text[place]] = (uint32_t)place;
+        places[by_text[place]] = (uint32_t)place;
     }
     free(by_text);
-    return ERR_OK;
-}
-
-/* A counting sort, so that rows of a user keep their order. next[users + 1] is all 0; rank as above. */
-static void sort_by_user(struct ordered_rows *to, const struct ordered_rows *from, size_t *next, const uint32_t *rank,
-                         size_t users, const struct interactions *rows)
-{
-    for (size_t row = 0; row < rows->count; row++)
-        next[rank[rows->user[row]] + 1]++;
-    for (size_t user = 0; user < users; user++)
-        next[user + 1] += next[user];
-    for (size_t i = 0; i < rows->count; i++) {
-        uint32_t user = rank[rows->user[from->order[i]]];
-        size_t place = next[user]++;
-
-        to->order[place] = from->order[i];
-        to->product[place] = from->product[i];
-        to->user[place] = user;
-    }
-}
-
-static enum err_code ordered_rows_init(struct ordered_rows *ordered, size_t count, struct err *err)
-{
-    ordered->order = mem_zeroed(count, sizeof *ordered->order);
-    ordered->product = mem_zeroed(count, sizeof *ordered->product);
-    ordered->user = mem_zeroed(count, sizeof *ordered->user);
-    if (ordered->order == NULL || ordered->product == NULL || ordered->user == NULL)
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory to order %zu rows", count);
-    return ERR_OK;
-}
-
-static void ordered_rows_fini(struct ordered_rows *ordered)
-{
-    free(ordered->order);
-    free(ordered->product);
-    free(ordered->user);
-}
-
-static enum err_code order_by_user(struct pairs *out, struct ordered_rows *ordered,
-                                   const struct ordered_rows *by_product, const struct interactions *rows,
-                                   struct err *err)
-{
-    uint32_t *rank = mem_zeroed(id_table_count(rows->users), sizeof *rank);
-    size_t *next = mem_zeroed(id_table_count(rows->users) + 1, sizeof *next);
-    enum err_code rc;
-
-    if (rank == NULL || next == NULL) {
-        free(rank);
-        free(next);
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu users", id_table_count(rows->users));
-    }
-    rc = rank_users(out, rank, rows, err);
-    if (rc == ERR_OK)
-        sort_by_user(ordered, by_product, next, rank, out->users, rows);
-    free(rank);
-    free(next);
     return rc;
 }
 
-/* The rows by product; users are not known yet. */
-static enum err_code order_by_product(struct pairs *out, struct ordered_rows *by_product,
-                                      const struct interactions *rows, struct err *err)
+static enum err_code group_by_user(struct pairs *out, struct weigher *weigher, struct err *err)
 {
-    enum err_code rc = radix_rows(&by_product->order, rows->count, err);
-    int64_t last = 0;
-
-    by_product->product = mem_zeroed(rows->count, sizeof *by_product->product);
-    if (by_product->order == NULL || by_product->product == NULL)
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory to order %zu rows", rows->count);
-    if (rc == ERR_OK)
-        rc = radix_sort(by_product->order, rows->product_id, rows->count, err);
-    if (rc != ERR_OK)
-        return rc;
-    for (size_t i = 0; i < rows->count; i++) {
-        int64_t id = rows->product_id[by_product->order[i]];
-
-        out->products += i == 0 || id != last;
-        by_product->product[i] = (uint32_t)out->products - 1;
-        last = id;
-    }
-    out->product_ids = mem_zeroed(out->products, sizeof *out->product_ids);
-    out->product_rows = mem_zeroed(out->products, sizeof *out->product_rows);
-    if (out->product_ids == NULL || out->product_rows == NULL)
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu products", out->products);
-    for (size_t i = 0; i < rows->count; i++) {
-        if (i == 0 || by_product->product[i] != by_product->product[i - 1])
-            out->product_ids[by_product->product[i]] = rows->product_id[by_product->order[i]];
-    }
-    return ERR_OK;
-}
-
-static bool same_pair(const struct ordered_rows *ordered, size_t a, size_t b)
-{
-    return ordered->user[a] == ordered->user[b] && ordered->product[a] == ordered->product[b];
-}
-
-static bool is_later(const struct interactions *rows, uint32_t a, uint32_t b)
-{
-    return rows->created[a] > rows->created[b] ||
-           (rows->created[a] == rows->created[b] && rows->activity_id[a] > rows->activity_id[b]);
-}
-
-/* The rows of one pair by time and activity; both ways keep the order of equal ones. */
-static enum err_code order_pair(uint32_t *order, size_t count, const struct interactions *rows, struct err *err)
-{
+    const struct interactions *rows = weigher->rows;
+    uint32_t *places = mem_zeroed(id_table_count(rows->users), sizeof *places);
     enum err_code rc;
 
-    if (count > INSERTION_ROWS) {
-        rc = radix_sort(order, rows->activity_id, count, err);
-        return rc == ERR_OK ? radix_sort(order, rows->created, count, err) : rc;
+    if (places == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu users", id_table_count(rows->users));
+    rc = order_users(out, places, rows, err);
+    if (rc == ERR_OK)
+        rc = row_groups_by_user(&weigher->users, rows, places, out->users, err);
+    free(places);
+    return rc;
+}
+
+static int compare_keys(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left;
+    uint64_t b = *(const uint64_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+static void sort_keys(uint64_t *keys, size_t count)
+{
+    if (count > INSERTION_KEYS) {
+        qsort(keys, count, sizeof *keys, compare_keys);
+        return;
     }
     for (size_t i = 1; i < count; i++) {
-        uint32_t row = order[i];
+        uint64_t key = keys[i];
         size_t place = i;
 
-        for (; place > 0 && is_later(rows, order[place - 1], row); place--)
-            order[place] = order[place - 1];
-        order[place] = row;
+        for (; place > 0 && keys[place - 1] > key; place--)
+            keys[place] = keys[place - 1];
+        keys[place] = key;
     }
-    return ERR_OK;
-}
-
-/* By product, then by user, and what is left to order is a few rows of a pair. */
-static enum err_code order_rows(struct pairs *out, struct ordered_rows *ordered, const struct interactions *rows,
-                                struct err *err)
-{
-    struct ordered_rows by_product = {0};
-    enum err_code rc = order_by_product(out, &by_product, rows, err);
-
-    if (rc == ERR_OK)
-        rc = ordered_rows_init(ordered, rows->count, err);
-    if (rc == ERR_OK)
-        rc = order_by_user(out, ordered, &by_product, rows, err);
-    ordered_rows_fini(&by_product);
-    for (size_t begin = 0, end; rc == ERR_OK && begin < rows->count; begin = end) {
-        end = begin + 1;
-        while (end < rows->count && same_pair(ordered, end, begin))
-            end++;
-        rc = order_pair(ordered->order + begin, end - begin, rows, err);
-    }
-    return rc;
 }
 
 /* w(action) * exp(-age in days / decay_days) */
-static double row_value(const struct interactions *rows, uint32_t row, const struct weigh_params *params)
+static double row_value(const struct interactions *rows, size_t row, const struct weigh_params *params)
 {
     double age_days = ((double)params->now_s - (double)rows->created[row]) / day_s;
 
@@ -206,59 +102,115 @@ static double row_value(const struct interactions *rows, uint32_t row, const str
 
 /* The value of one pair from its rows, oldest first: (sum of row values) * factor^(n - 1), or the sum of the n-th row's
  * value * factor^(n - 1). */
-static double pair_value(const struct interactions *rows, const uint32_t *order, size_t count,
-                         const struct weigh_params *params)
+static double pair_value(const struct weigher *weigher, const uint32_t *order, size_t count)
 {
+    bool each = weigher->params->repeat_decay == REPEAT_DECAY_EACH;
     double sum = 0;
     double factor = 1;
 
     for (size_t n = 0; n < count; n++) {
         if (n > 0)
-            factor *= params->repeat_factor;
-        sum += row_value(rows, order[n], params) * (params->repeat_decay == REPEAT_DECAY_EACH ? factor : 1);
+            factor *= weigher->params->repeat_factor;
+        sum += weigher->values[order[n]] * (each ? factor : 1);
     }
-    return params->repeat_decay == REPEAT_DECAY_EACH ? sum : sum * factor;
+    return each ? sum : sum * factor;
 }
 
-static enum err_code make_pairs(struct pairs *out, const struct ordered_rows *ordered, const struct interactions *rows,
-                                const struct weigh_params *params, struct err *err)
+/* Adds the pairs of one user, whose rows are in the keys, ordered. */
+static enum err_code add_pairs(struct pairs *out, struct weigher *weigher, uint32_t user, size_t count, struct err *err)
 {
-    size_t count = 0;
+    const uint64_t *keys = weigher->keys;
 
-    for (size_t i = 0; i < rows->count; i++)
-        count += i == 0 || !same_pair(ordered, i, i - 1);
-    out->pairs = mem_zeroed(count, sizeof *out->pairs);
-    if (out->pairs == NULL)
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu pairs of user and product", count);
-    for (size_t begin = 0, end; begin < rows->count; begin = end) {
+    for (size_t begin = 0, end; begin < count; begin = end) {
         struct pair *pair = &out->pairs[out->count++];
+        enum err_code rc;
 
-        end = begin + 1;
-        while (end < rows->count && same_pair(ordered, end, begin))
-            end++;
-        pair->user = ordered->user[begin];
-        pair->product = ordered->product[begin];
-        pair->rows = (uint32_t)(end - begin);
-        pair->value = pair_value(rows, ordered->order + begin, end - begin, params);
-        out->user_rows[pair->user] += pair->rows;
+        for (end = begin; end < count && keys[end] >> 32 == keys[begin] >> 32; end++)
+            weigher->order[end - begin] = (uint32_t)keys[end];
+        rc = row_groups_order_by_time(weigher->order, end - begin, weigher->rows, err);
+        if (rc != ERR_OK)
+            return rc;
+        *pair = (struct pair){.user = user,
+                              .product = (uint32_t)(keys[begin] >> 32),
+                              .rows = (uint32_t)(end - begin),
+                              .value = pair_value(weigher, weigher->order, end - begin)};
         out->product_rows[pair->product] += pair->rows;
     }
+    out->user_rows[user] = (uint32_t)count;
     return ERR_OK;
+}
+
+static enum err_code allocate(struct pairs *out, struct weigher *weigher, struct err *err)
+{
+    size_t count = weigher->rows->count;
+
+    weigher->values = mem_zeroed(count, sizeof *weigher->values);
+    weigher->keys = mem_zeroed(weigher->users.largest, sizeof *weigher->keys);
+    weigher->order = mem_zeroed(weigher->users.largest, sizeof *weigher->order);
+    out->pairs = mem_zeroed(count, sizeof *out->pairs); /* at most: what has no pair is never touched */
+    out->product_rows = mem_zeroed(weigher->products.count, sizeof *out->product_rows);
+    if (weigher->values == NULL || weigher->keys == NULL || weigher->order == NULL || out->pairs == NULL ||
+        out->product_rows == NULL)
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for the pairs of user and product in %zu rows", count);
+    return ERR_OK;
+}
+
+/* The rows of a user lie far apart in memory: those of users to come are asked for early. */
+static void fetch_ahead(const struct weigher *weigher, size_t user)
+{
+    const struct row_groups *users = &weigher->users;
+    size_t end = row_groups_ahead(users, user + 1);
+
+    for (size_t i = row_groups_ahead(users, user); i < end; i++) {
+        __builtin_prefetch(&weigher->products.of_row[users->rows[i]]);
+        __builtin_prefetch(&weigher->values[users->rows[i]]);
+    }
+}
+
+static enum err_code make_pairs(struct pairs *out, struct weigher *weigher, struct err *err)
+{
+    const struct row_groups *users = &weigher->users;
+    enum err_code rc = allocate(out, weigher, err);
+
+    for (size_t row = 0; rc == ERR_OK && row < weigher->rows->count; row++)
+        weigher->values[row] = row_value(weigher->rows, row, weigher->params);
+    for (size_t user = 0; rc == ERR_OK && user < users->count; user++) {
+        const uint32_t *rows = users->rows + users->starts[user];
+        size_t count = users->starts[user + 1] - users->starts[user];
+
+        fetch_ahead(weigher, user);
+        for (size_t i = 0; i < count; i++)
+            weigher->keys[i] = (uint64_t)weigher->products.of_row[rows[i]] << 32 | rows[i];
+        sort_keys(weigher->keys, count);
+        rc = add_pairs(out, weigher, (uint32_t)user, count, err);
+    }
+    return rc;
 }
 
 enum err_code weigh_run(struct pairs *out, const struct interactions *rows, const struct weigh_params *params,
                         struct err *err)
 {
-    struct ordered_rows ordered = {0};
+    struct weigher weigher = {.rows = rows, .params = params};
     enum err_code rc;
 
     *out = (struct pairs){0};
-    rc = order_rows(out, &ordered, rows, err);
+    rc = product_index_init(&weigher.products, rows, err);
     if (rc == ERR_OK)
-        rc = make_pairs(out, &ordered, rows, params, err);
-    if (rc != ERR_OK)
+        rc = group_by_user(out, &weigher, err);
+    if (rc == ERR_OK)
+        rc = make_pairs(out, &weigher, err);
+    if (rc == ERR_OK) {
+        out->products = weigher.products.count;
+        out->product_ids = weigher.products.ids;
+        weigher.products.ids = NULL; /* given to the pairs */
+    } else {
         pairs_fini(out);
-    ordered_rows_fini(&ordered);
+    }
+    product_index_fini(&weigher.products);
+    row_groups_fini(&weigher.users);
+    free(weigher.values);
+    free(weigher.keys);
+    free(weigher.order);
     return rc;
 }
 
