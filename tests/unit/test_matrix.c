@@ -26,7 +26,7 @@ struct shop {
 };
 
 static const struct shop small_shop = {
-    .pairs = {{0, 0, 1, .5}, {0, 2, 2, .25}, {1, 1, 3, 1}, {2, 0, 1, 2}, {2, 1, 1, .125}, {3, 2, 1, .75}},
+    .pairs = {{0, 0, .5}, {0, 2, .25}, {1, 1, 1}, {2, 0, 2}, {2, 1, .125}, {3, 2, .75}},
     .uids = {"a", "b", "c", "d"},
     .products = {10, 20, 30},
     .user_rows = {3, 3, 2, 1},
@@ -90,7 +90,7 @@ static void bm25_is_the_formula(void **state)
 
     (void)state;
     for (uint32_t i = 0; i < 20; i++) {
-        entries[i] = (struct pair){.user = i < 5 ? 0 : 1, .product = i, .rows = 1, .value = 1 + i};
+        entries[i] = (struct pair){.user = i < 5 ? 0 : 1, .product = i, .value = 1 + i};
         ids[i] = i;
         product_rows[i] = 1;
     }

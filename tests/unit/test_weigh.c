@@ -81,7 +81,7 @@ static void repeats_decay_the_sum(void **state)
     add(&rows, "u", 1, ACTION_CONTENT_VIEW, 50);
     assert_int_equal(weigh_run(&pairs, &rows, &service, NULL), ERR_OK);
     assert_int_equal(pairs.count, 1);
-    assert_int_equal(pairs.pairs[0].rows, 3);
+    assert_int_equal(pairs.most_rows, 3);
     check_value(&pairs, 0, (1 + .5 * exp(-1) + .1 * exp(-2)) * .64);
     pairs_fini(&pairs);
     interactions_fini(&rows);
@@ -254,7 +254,7 @@ static void many_rows_of_a_pair_are_ordered_as_few_are(void **state)
         }
         assert_int_equal(weigh_run(&pairs, &rows, &params, NULL), ERR_OK);
         assert_int_equal(pairs.count, 1);
-        assert_int_equal(pairs.pairs[0].rows, count);
+        assert_int_equal(pairs.most_rows, count);
         if (fabs(pairs.pairs[0].value / expected - 1) > 1e-12)
             fail_msg("%d rows are worth %.15g, not %.15g", count, pairs.pairs[0].value, expected);
         pairs_fini(&pairs);

@@ -1,5 +1,6 @@
 #include "worker/pipeline/cache_csv.h"
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,13 +67,14 @@ struct reader {
     const char *end;
     size_t line;         /* lines behind us */
     size_t record_line;  /* in which the record begins, from 1 */
-    struct str unquoted; /* of the one field of a line that needed it */
+    struct str unquoted; /* of the fields of a record that are quoted, one behind the other */
     struct id_text fields[MAX_COLUMNS];
     size_t field_count;
+    bool has_quoted;
     size_t places[COLUMN_COUNT]; /* the field that holds a column */
 };
 
-/* A quoted field; at most one of a line is unquoted into the buffer, the rest must hold no doubled quotes. */
+/* A quoted field, unquoted into the buffer. */
 static bool read_quoted(struct reader *reader, struct id_text *field)
 {
     size_t begin = reader->unquoted.length;
@@ -106,8 +108,8 @@ static void place_unquoted(struct reader *reader)
     }
 }
 
-/* The high bit of the first byte of the word that is `byte`, and perhaps of later ones; 0: none is. */
-static uint64_t find_byte(uint64_t word, unsigned char byte)
+/* Of the bytes of the word that are `byte`, the first has its high bit set in the result, and none before it has. */
+static uint64_t mark_byte(uint64_t word, unsigned char byte)
 {
     uint64_t difference = word ^ (UINT64_MAX / 255 * byte);
 
@@ -119,19 +121,40 @@ static bool ends_field(char byte)
     return byte == ',' || byte == '\n' || byte == '\r';
 }
 
-static bool read_plain(struct reader *reader, struct id_text *field)
+/* Eight bytes at a time, but for the last of the table. */
+static const char *find_end_of_field(const char *at, const char *end)
 {
-    const char *begin = reader->at;
     uint64_t word;
 
-    for (; (size_t)(reader->end - reader->at) >= sizeof word; reader->at += sizeof word) {
-        memcpy(&word, reader->at, sizeof word);
-        if ((find_byte(word, ',') | find_byte(word, '\n') | find_byte(word, '\r')) != 0)
-            break;
+    for (; (size_t)(end - at) >= sizeof word; at += sizeof word) {
+        uint64_t marks;
+
+        memcpy(&word, at, sizeof word);
+        word = le64toh(word); /* the first byte is the lowest */
+        marks = mark_byte(word, ',') | mark_byte(word, '\n') | mark_byte(word, '\r');
+        if (marks != 0)
+            return at + __builtin_ctzll(marks) / 8;
     }
-    while (reader->at < reader->end && !ends_field(*reader->at))
-        reader->at++;
-    *field = (struct id_text){.text = begin, .length = (size_t)(reader->at - begin)};
+    while (at < end && !ends_field(*at))
+        at++;
+    return at;
+}
+
+static void read_plain(struct reader *reader, struct id_text *field)
+{
+    const char *end = find_end_of_field(reader->at, reader->end);
+
+    *field = (struct id_text){.text = reader->at, .length = (size_t)(end - reader->at)};
+    reader->at = end;
+}
+
+static bool read_field(struct reader *reader, struct id_text *field)
+{
+    if (reader->at < reader->end && *reader->at == '"') {
+        reader->has_quoted = true;
+        return read_quoted(reader, field);
+    }
+    read_plain(reader, field);
     return true;
 }
 
@@ -140,20 +163,18 @@ static bool read_record(struct reader *reader)
 {
     reader->field_count = 0;
     reader->record_line = reader->line + 1;
+    reader->has_quoted = false;
     str_clear(&reader->unquoted);
     for (;;) {
-        struct id_text *field = &reader->fields[reader->field_count];
-
-        if (reader->field_count == MAX_COLUMNS)
-            return false;
-        if (!(reader->at < reader->end && *reader->at == '"' ? read_quoted(reader, field) : read_plain(reader, field)))
+        if (reader->field_count == MAX_COLUMNS || !read_field(reader, &reader->fields[reader->field_count]))
             return false;
         reader->field_count++;
         if (reader->at == reader->end || *reader->at != ',')
             break;
         reader->at++;
     }
-    place_unquoted(reader);
+    if (reader->has_quoted)
+        place_unquoted(reader);
     if (reader->at < reader->end && *reader->at == '\r')
         reader->at++;
     if (reader->at < reader->end && *reader->at != '\n')

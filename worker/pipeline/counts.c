@@ -141,11 +141,9 @@ enum err_code counts_add_outliers(struct json *counts, const struct outlier_resu
 enum err_code counts_add_pairs(struct json *counts, const struct pairs *pairs, struct err *err)
 {
     struct json *object = json_value_get_mutable(counts, "homepage");
-    size_t most = 0;
 
-    for (size_t i = 0; i < pairs->count; i++)
-        most = pairs->pairs[i].rows > most ? pairs->pairs[i].rows : most;
-    if (!set_count(object, "grouped_pairs", pairs->count) || !set_count(object, "max_interactions_of_a_pair", most) ||
+    if (!set_count(object, "grouped_pairs", pairs->count) ||
+        !set_count(object, "max_interactions_of_a_pair", pairs->most_rows) ||
         !set_count(object, "users_seen", pairs->users) || !set_count(object, "products_seen", pairs->products))
         return no_memory(err);
     return ERR_OK;

@@ -164,7 +164,7 @@ enum err_code id_table_intern(struct id_table *table, const char *text, size_t l
     return intern(table, hash_text(text, length), (struct id_text){.text = text, .length = length}, index, err);
 }
 
-/* The first slot with that hash, or the free one: nearly always what find_slot comes to. */
+/* Where the first text with that hash is, + 1, or 0: nearly always the text itself. */
 static uint32_t guess_place(const struct id_table *table, uint32_t hash)
 {
     size_t mask = table->slot_count - 1;
@@ -175,11 +175,10 @@ static uint32_t guess_place(const struct id_table *table, uint32_t hash)
     return table->slots[slot].place;
 }
 
-/* Three steps from a hash to a text, each of which waits for memory: each is asked for all of them before the next. */
-static void fetch_ahead(const struct id_table *table, const uint32_t *hashes, size_t count)
+/* Three steps lead from a hash to a text, each of which waits for memory: each is taken for all of them before the
+ * next. */
+static void guess_places(uint32_t *places, const struct id_table *table, const uint32_t *hashes, size_t count)
 {
-    uint32_t places[SIDE_BY_SIDE];
-
     for (size_t i = 0; i < count; i++)
         __builtin_prefetch(&table->slots[hashes[i] & (table->slot_count - 1)]);
     for (size_t i = 0; i < count; i++) {
@@ -193,25 +192,37 @@ static void fetch_ahead(const struct id_table *table, const uint32_t *hashes, si
     }
 }
 
+static enum err_code intern_side_by_side(struct id_table *table, const struct id_text *texts, size_t count,
+                                         uint32_t *indices, struct err *err)
+{
+    uint32_t hashes[SIDE_BY_SIDE];
+    uint32_t places[SIDE_BY_SIDE];
+
+    for (size_t i = 0; i < count; i++)
+        hashes[i] = hash_text(texts[i].text, texts[i].length);
+    guess_places(places, table, hashes, count);
+    for (size_t i = 0; i < count; i++) {
+        enum err_code rc;
+
+        indices[i] = places[i] - 1;
+        if (places[i] != 0 && text_equals(table, indices[i], texts[i].text, texts[i].length))
+            continue;
+        rc = intern(table, hashes[i], texts[i], &indices[i], err);
+        if (rc != ERR_OK)
+            return rc;
+    }
+    return ERR_OK;
+}
+
 enum err_code id_table_intern_many(struct id_table *table, const struct id_text *texts, size_t count, uint32_t *indices,
                                    struct err *err)
 {
-    for (size_t begin = 0; begin < count; begin += SIDE_BY_SIDE) {
-        size_t together = count - begin < SIDE_BY_SIDE ? count - begin : SIDE_BY_SIDE;
-        uint32_t hashes[SIDE_BY_SIDE];
+    enum err_code rc = ERR_OK;
 
-        for (size_t i = 0; i < together; i++)
-            hashes[i] = hash_text(texts[begin + i].text, texts[begin + i].length);
-        if (together > 1)
-            fetch_ahead(table, hashes, together);
-        for (size_t i = 0; i < together; i++) {
-            enum err_code rc = intern(table, hashes[i], texts[begin + i], &indices[begin + i], err);
-
-            if (rc != ERR_OK)
-                return rc;
-        }
-    }
-    return ERR_OK;
+    for (size_t begin = 0; rc == ERR_OK && begin < count; begin += SIDE_BY_SIDE)
+        rc = intern_side_by_side(table, texts + begin, count - begin < SIDE_BY_SIDE ? count - begin : SIDE_BY_SIDE,
+                                 indices + begin, err);
+    return rc;
 }
 
 bool id_table_find(const struct id_table *table, const char *text, size_t length, uint32_t *index)

@@ -329,7 +329,8 @@ enum err_code outliers_run(struct outlier_result *out, struct interactions *rows
     if (rc != ERR_OK)
         goto done;
 
-    interactions_filter(rows, keep);
+    if (out->removed_count > 0)
+        interactions_filter(rows, keep);
     if (out->removed_count > 0)
         qsort_r(out->removed, out->removed_count, sizeof *out->removed, compare_uids, rows->users);
 done:

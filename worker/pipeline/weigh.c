@@ -132,9 +132,9 @@ static enum err_code add_pairs(struct pairs *out, struct weigher *weigher, uint3
             return rc;
         *pair = (struct pair){.user = user,
                               .product = (uint32_t)(keys[begin] >> 32),
-                              .rows = (uint32_t)(end - begin),
                               .value = pair_value(weigher, weigher->order, end - begin)};
-        out->product_rows[pair->product] += pair->rows;
+        out->product_rows[pair->product] += (uint32_t)(end - begin);
+        out->most_rows = end - begin > out->most_rows ? end - begin : out->most_rows;
     }
     out->user_rows[user] = (uint32_t)count;
     return ERR_OK;

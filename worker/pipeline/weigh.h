@@ -23,7 +23,6 @@ struct weigh_params {
 struct pair {
     uint32_t user;    /* index in pairs.user_uids */
     uint32_t product; /* index in pairs.product_ids */
-    uint32_t rows;    /* interactions of this pair */
     double value;
 };
 
@@ -31,6 +30,7 @@ struct pair {
 struct pairs {
     size_t count;
     struct pair *pairs;
+    size_t most_rows; /* interactions of one pair */
     size_t users;
     const char **user_uids; /* borrowed from the interactions */
     size_t products;
