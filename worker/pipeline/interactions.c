@@ -88,6 +88,8 @@ enum err_code interactions_add_many(struct interactions *set, const struct inter
     size_t first = set->count;
     enum err_code rc;
 
+    if (count == 0) /* there may be no columns yet */
+        return ERR_OK;
     if (count > INTERACTIONS_TOGETHER)
         return ERR_SET(err, ERR_INTERNAL, "%zu interactions at once", count);
     if (first + count >= UINT32_MAX)
