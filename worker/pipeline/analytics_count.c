@@ -62,12 +62,14 @@ static enum err_code number_products(struct analytics_figures *figures, struct e
     index.of_row = NULL; /* given to the figures */
     figures->product_count = index.count;
     figures->products = mem_zeroed(index.count, sizeof *figures->products);
-    if (figures->products == NULL)
-        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for the analytics of %zu products", index.count);
-    for (size_t product = 0; rc == ERR_OK && product < index.count; product++)
+    if (figures->products == NULL) {
+        product_index_fini(&index);
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for the analytics of %zu products", figures->product_count);
+    }
+    for (size_t product = 0; product < index.count; product++)
         figures->products[product].id = index.ids[product];
     product_index_fini(&index);
-    return rc;
+    return ERR_OK;
 }
 
 static void count_row(struct analytics_figures *figures, struct offsets *offsets, size_t row)

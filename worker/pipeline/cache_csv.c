@@ -108,7 +108,8 @@ static void place_unquoted(struct reader *reader)
     }
 }
 
-/* Of the bytes of the word that are `byte`, the first has its high bit set in the result, and none before it has. */
+/* Which of eight bytes are `byte`: of those the first, which is the lowest, has its high bit set in the result, and
+ * none before it has. */
 static uint64_t mark_byte(uint64_t word, unsigned char byte)
 {
     uint64_t difference = word ^ (UINT64_MAX / 255 * byte);

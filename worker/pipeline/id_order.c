@@ -42,31 +42,50 @@ static int64_t key_of(const char *text)
     return (int64_t)(key ^ UINT64_C(1) << 63); /* radix_sort has signed keys */
 }
 
+/* Scratch memory of one sort. */
+struct scratch {
+    int64_t *keys;
+    uint32_t *ids;
+    uint32_t *order;
+};
+
+static enum err_code scratch_init(struct scratch *scratch, size_t count, struct err *err)
+{
+    enum err_code rc = radix_rows(&scratch->order, count, err);
+
+    scratch->keys = mem_zeroed(count, sizeof *scratch->keys);
+    scratch->ids = mem_zeroed(count, sizeof *scratch->ids);
+    if (rc == ERR_OK && (scratch->keys == NULL || scratch->ids == NULL))
+        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory to order %zu ids", count);
+    return rc;
+}
+
+static void scratch_fini(struct scratch *scratch)
+{
+    free(scratch->keys);
+    free(scratch->ids);
+    free(scratch->order);
+}
+
 /* By the bytes behind what all begin with; keys[i] becomes the key of the new ids[i]. */
 static enum err_code sort_by_key(uint32_t *ids, int64_t *keys, size_t count, const struct id_table *table,
                                  struct err *err)
 {
     size_t common = common_length(ids, count, table);
-    int64_t *old_keys = mem_zeroed(count, sizeof *old_keys);
-    uint32_t *old_ids = mem_zeroed(count, sizeof *old_ids);
-    uint32_t *order = NULL;
-    enum err_code rc = radix_rows(&order, count, err);
+    struct scratch old;
+    enum err_code rc = scratch_init(&old, count, err);
 
-    if (rc == ERR_OK && (old_keys == NULL || old_ids == NULL))
-        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory to order %zu ids", count);
     for (size_t i = 0; rc == ERR_OK && i < count; i++) {
-        old_keys[i] = key_of(id_table_text(table, ids[i]) + common);
-        old_ids[i] = ids[i];
+        old.keys[i] = key_of(id_table_text(table, ids[i]) + common);
+        old.ids[i] = ids[i];
     }
     if (rc == ERR_OK)
-        rc = radix_sort(order, old_keys, count, err);
+        rc = radix_sort(old.order, old.keys, count, err);
     for (size_t i = 0; rc == ERR_OK && i < count; i++) {
-        ids[i] = old_ids[order[i]];
-        keys[i] = old_keys[order[i]];
+        ids[i] = old.ids[old.order[i]];
+        keys[i] = old.keys[old.order[i]];
     }
-    free(old_keys);
-    free(old_ids);
-    free(order);
+    scratch_fini(&old);
     return rc;
 }
 

@@ -34,7 +34,7 @@ static struct slot *find_slot(struct slot *slots, size_t slot_count, int64_t id)
 
 static enum err_code grow_slots(struct met *met, struct err *err)
 {
-    size_t slot_count = met->slot_count > 0 ? met->slot_count * 2 : FIRST_SLOTS;
+    size_t slot_count = met->slot_count * 2;
     struct slot *slots = mem_zeroed(slot_count, sizeof *slots);
 
     if (slots == NULL)
@@ -64,7 +64,7 @@ static enum err_code add(struct met *met, int64_t id, struct err *err)
 static enum err_code number_by_appearance(struct met *met, uint32_t *of_row, const struct interactions *rows,
                                           struct err *err)
 {
-    enum err_code rc = grow_slots(met, err);
+    enum err_code rc = ERR_OK;
 
     for (size_t row = 0; rc == ERR_OK && row < rows->count; row++) {
         const struct slot *slot = find_slot(met->slots, met->slot_count, rows->product_id[row]);
@@ -79,40 +79,54 @@ static enum err_code number_by_appearance(struct met *met, uint32_t *of_row, con
     return rc;
 }
 
-static enum err_code number_by_id(struct product_index *out, const struct met *met, size_t rows, struct err *err)
+/* From numbers by appearance to places in `order`, which has those by id. */
+static enum err_code number_by_id(struct product_index *out, const struct met *met, const uint32_t *order, size_t rows,
+                                  struct err *err)
 {
-    uint32_t *places = mem_zeroed(met->count, sizeof *places); /* by appearance */
-    uint32_t *order = NULL;
-    enum err_code rc = radix_rows(&order, met->count, err);
+    uint32_t *places = mem_zeroed(met->count, sizeof *places);
 
-    if (rc == ERR_OK)
-        rc = radix_sort(order, met->ids, met->count, err);
     out->count = met->count;
     out->ids = mem_zeroed(met->count, sizeof *out->ids);
-    if (rc == ERR_OK && (out->ids == NULL || places == NULL))
-        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu products", met->count);
-    for (size_t place = 0; rc == ERR_OK && place < met->count; place++) {
+    if (out->ids == NULL || places == NULL) {
+        free(places);
+        return ERR_SET(err, ERR_NO_MEMORY, "no memory for %zu products", met->count);
+    }
+    for (size_t place = 0; place < met->count; place++) {
         out->ids[place] = met->ids[order[place]];
         places[order[place]] = (uint32_t)place;
     }
-    for (size_t row = 0; rc == ERR_OK && row < rows; row++)
+    for (size_t row = 0; row < rows; row++)
         out->of_row[row] = places[out->of_row[row]];
     free(places);
+    return ERR_OK;
+}
+
+static enum err_code number_all(struct product_index *out, struct met *met, const struct interactions *rows,
+                                struct err *err)
+{
+    uint32_t *order = NULL;
+    enum err_code rc = number_by_appearance(met, out->of_row, rows, err);
+
+    if (rc == ERR_OK)
+        rc = radix_rows(&order, met->count, err);
+    if (rc == ERR_OK)
+        rc = radix_sort(order, met->ids, met->count, err);
+    if (rc == ERR_OK)
+        rc = number_by_id(out, met, order, rows->count, err);
     free(order);
     return rc;
 }
 
 enum err_code product_index_init(struct product_index *out, const struct interactions *rows, struct err *err)
 {
-    struct met met = {0};
+    struct met met = {.slots = mem_zeroed(FIRST_SLOTS, sizeof *met.slots), .slot_count = FIRST_SLOTS};
     enum err_code rc;
 
     *out = (struct product_index){.of_row = mem_zeroed(rows->count, sizeof *out->of_row)};
-    if (out->of_row == NULL)
-        return ERR_SET(err, ERR_NO_MEMORY, "no memory for the products of %zu rows", rows->count);
-    rc = number_by_appearance(&met, out->of_row, rows, err);
-    if (rc == ERR_OK)
-        rc = number_by_id(out, &met, rows->count, err);
+    if (out->of_row == NULL || met.slots == NULL)
+        rc = ERR_SET(err, ERR_NO_MEMORY, "no memory for the products of %zu rows", rows->count);
+    else
+        rc = number_all(out, &met, rows, err);
     if (rc != ERR_OK)
         product_index_fini(out);
     free(met.slots);
