@@ -110,30 +110,52 @@ static void no_rows_are_empty_groups(void **state)
     product_index_fini(&products);
 }
 
-/* By time, then activity, then place in the table; as many as are sorted in either way. */
-static void rows_are_ordered_by_time_then_activity_then_as_they_were(void **state)
+static void assert_in_order(const struct interactions *rows, const uint32_t *first, uint32_t a, uint32_t b)
 {
-    static const size_t counts[] = {0, 1, 2, 31, 32, 33, 400};
+    if (first != NULL && first[a] != first[b])
+        assert_true(first[a] < first[b]);
+    else if (rows->created[a] != rows->created[b])
+        assert_true(rows->created[a] < rows->created[b]);
+    else if (rows->activity_id[a] != rows->activity_id[b])
+        assert_true(rows->activity_id[a] < rows->activity_id[b]);
+    else
+        assert_true(a < b);
+}
+
+/* As many as are ordered by insertion, and as are merged with whole runs and with a rest. */
+static void a_group_is_ordered_by_first_then_time_then_activity_then_as_it_was(void **state)
+{
+    static const int counts[] = {1, 2, 15, 16, 17, 31, 32, 33, 48, 49, 64, 65, 400, 1000};
+    enum { GROUPS = sizeof counts / sizeof counts[0] };
     struct interactions *rows = *state;
-    uint32_t order[400];
+    struct product_index products;
+    char user[16];
 
-    for (int i = 0; i < 400; i++)
-        add(rows, i * 11 % 3, "u", i * 7 % 19 - 9, i);
-    for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++) {
-        for (size_t i = 0; i < counts[k]; i++)
-            order[i] = (uint32_t)i;
-        assert_int_equal(row_groups_order_by_time(order, counts[k], rows, NULL), ERR_OK);
-        for (size_t i = 1; i < counts[k]; i++) {
-            uint32_t a = order[i - 1];
-            uint32_t b = order[i];
-
-            assert_true(rows->created[a] <= rows->created[b]);
-            if (rows->created[a] < rows->created[b])
-                continue;
-            assert_true(rows->activity_id[a] < rows->activity_id[b] ||
-                        (rows->activity_id[a] == rows->activity_id[b] && a < b));
-        }
+    for (int group = 0; group < GROUPS; group++) {
+        (void)snprintf(user, sizeof user, "u%d", group);
+        for (int i = 0; i < counts[group]; i++)
+            add(rows, i * 11 % 3, user, i * 7 % 19 - 9, i * 5 % 13 - 6);
     }
+    assert_int_equal(product_index_init(&products, rows, NULL), ERR_OK);
+    for (int by_product = 0; by_product < 2; by_product++) {
+        const uint32_t *first = by_product ? products.of_row : NULL;
+        struct row_groups groups;
+        uint64_t sum = 0;
+
+        assert_int_equal(row_groups_by_user(&groups, rows, NULL, GROUPS, NULL), ERR_OK);
+        for (size_t group = 0; group < GROUPS; group++) {
+            row_groups_order(&groups, group, rows, first);
+            for (size_t i = groups.starts[group]; i < groups.starts[group + 1]; i++) {
+                assert_int_equal(rows->user[groups.rows[i]], group);
+                sum += groups.rows[i];
+                if (i > groups.starts[group])
+                    assert_in_order(rows, first, groups.rows[i - 1], groups.rows[i]);
+            }
+        }
+        assert_int_equal(sum, rows->count * (rows->count - 1) / 2); /* each is there: none twice, as they ascend */
+        row_groups_fini(&groups);
+    }
+    product_index_fini(&products);
 }
 
 static void products_are_numbered_by_id(void **state)
@@ -166,10 +188,8 @@ static enum err_code index_and_group(void *context, struct err *err)
         return rc;
     rc = row_groups_by_user(&groups, rows, NULL, id_table_count(rows->users), err);
     product_index_fini(&products);
-    if (rc != ERR_OK)
-        return rc;
-    rc = row_groups_order_by_time(groups.rows, groups.starts[1], rows, err);
-    row_groups_fini(&groups);
+    if (rc == ERR_OK)
+        row_groups_fini(&groups);
     return rc;
 }
 
@@ -189,7 +209,7 @@ int main(void)
         TEST(places_say_where_a_users_group_is),
         TEST(what_is_ahead_covers_all_rows_but_the_first),
         TEST(no_rows_are_empty_groups),
-        TEST(rows_are_ordered_by_time_then_activity_then_as_they_were),
+        TEST(a_group_is_ordered_by_first_then_time_then_activity_then_as_it_was),
         TEST(products_are_numbered_by_id),
         TEST(each_lack_of_memory_is_told),
     };

@@ -117,7 +117,7 @@ static bool gaps_are_regular(const struct events *events)
 struct history {
     uint32_t user; /* index in the table */
     size_t count;
-    uint32_t *rows;
+    const uint32_t *rows;
 };
 
 /* Fills the scratch with one user's events. An activity's rows lie side by side: its first stands for it. */
@@ -222,13 +222,9 @@ static enum err_code judge_user(struct outlier_result *out, size_t *capacity, st
                                 const struct history *history, uint8_t *keep, struct err *err)
 {
     const struct outlier_params *params = judge->params;
-    enum err_code rc = row_groups_order_by_time(history->rows, history->count, judge->rows, err);
-    enum outlier_rule rule;
+    enum outlier_rule rule = find_rule(judge, history, params->count_activities);
 
-    if (rc != ERR_OK)
-        return rc;
     out->users_before++;
-    rule = find_rule(judge, history, params->count_activities);
     if (rule == OUTLIER_RULE_COUNT)
         return ERR_OK;
     if (!params->count_activities && find_rule(judge, history, true) == OUTLIER_RULE_COUNT)
@@ -252,7 +248,7 @@ static void fetch_ahead(const struct judge *judge, size_t user)
 
 static enum err_code judge_all(struct outlier_result *out, struct judge *judge, uint8_t *keep, struct err *err)
 {
-    const struct row_groups *users = &judge->users;
+    struct row_groups *users = &judge->users;
     size_t capacity = 0;
     enum err_code rc = ERR_OK;
 
@@ -262,6 +258,7 @@ static enum err_code judge_all(struct outlier_result *out, struct judge *judge, 
                                   .rows = users->rows + users->starts[user]};
 
         fetch_ahead(judge, user);
+        row_groups_order(users, user, judge->rows, NULL);
         if (history.count > 0)
             rc = judge_user(out, &capacity, judge, &history, keep, err);
     }

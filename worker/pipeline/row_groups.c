@@ -2,13 +2,13 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/mem.h"
-#include "worker/pipeline/radix.h"
 
 enum {
-    INSERTION_ROWS = 32, /* more are sorted by digits */
-    ROWS_AHEAD = 48
+    ROWS_AHEAD = 48,
+    RUN_ROWS = 16 /* what is ordered by insertion; runs are merged */
 };
 
 /* A counting sort: starts[i + 1] is first where the next row of group i goes, and so ends as where the group does. */
@@ -36,11 +36,14 @@ enum err_code row_groups_by_user(struct row_groups *out, const struct interactio
     *out = (struct row_groups){.count = count,
                                .starts = mem_zeroed(count + 1, sizeof *out->starts),
                                .rows = mem_zeroed(rows->count, sizeof *out->rows)};
-    if (out->starts == NULL || out->rows == NULL) {
+    if (out->starts != NULL && out->rows != NULL) {
+        place_rows(out, rows, places);
+        out->scratch = mem_zeroed(out->largest, sizeof *out->scratch);
+    }
+    if (out->scratch == NULL) {
         row_groups_fini(out);
         return ERR_SET(err, ERR_NO_MEMORY, "no memory to group %zu rows by user", rows->count);
     }
-    place_rows(out, rows, places);
     return ERR_OK;
 }
 
@@ -48,6 +51,7 @@ void row_groups_fini(struct row_groups *groups)
 {
     free(groups->starts);
     free(groups->rows);
+    free(groups->scratch);
     *groups = (struct row_groups){0};
 }
 
@@ -59,27 +63,67 @@ size_t row_groups_ahead(const struct row_groups *groups, size_t group)
     return ahead < end ? ahead : end;
 }
 
-static bool is_later(const struct interactions *rows, uint32_t a, uint32_t b)
+struct order {
+    const struct interactions *rows;
+    const uint32_t *first;
+};
+
+static bool is_behind(const struct order *order, uint32_t a, uint32_t b)
 {
-    return rows->created[a] > rows->created[b] ||
-           (rows->created[a] == rows->created[b] && rows->activity_id[a] > rows->activity_id[b]);
+    const struct interactions *rows = order->rows;
+
+    if (order->first != NULL && order->first[a] != order->first[b])
+        return order->first[a] > order->first[b];
+    if (rows->created[a] != rows->created[b])
+        return rows->created[a] > rows->created[b];
+    return rows->activity_id[a] > rows->activity_id[b];
 }
 
-enum err_code row_groups_order_by_time(uint32_t *order, size_t count, const struct interactions *rows, struct err *err)
+static void insert_rows(uint32_t *rows, size_t count, const struct order *order)
 {
-    enum err_code rc;
-
-    if (count > INSERTION_ROWS) {
-        rc = radix_sort(order, rows->activity_id, count, err);
-        return rc == ERR_OK ? radix_sort(order, rows->created, count, err) : rc;
-    }
     for (size_t i = 1; i < count; i++) {
-        uint32_t row = order[i];
+        uint32_t row = rows[i];
         size_t place = i;
 
-        for (; place > 0 && is_later(rows, order[place - 1], row); place--)
-            order[place] = order[place - 1];
-        order[place] = row;
+        for (; place > 0 && is_behind(order, rows[place - 1], row); place--)
+            rows[place] = rows[place - 1];
+        rows[place] = row;
     }
-    return ERR_OK;
+}
+
+/* from[0 … half) and from[half … count), both in order. */
+static void merge(uint32_t *to, const uint32_t *from, size_t half, size_t count, const struct order *order)
+{
+    size_t left = 0;
+    size_t right = half;
+
+    for (size_t i = 0; i < count; i++) {
+        bool takes_left = right == count || (left < half && !is_behind(order, from[left], from[right]));
+
+        to[i] = from[takes_left ? left++ : right++];
+    }
+}
+
+void row_groups_order(struct row_groups *groups, size_t group, const struct interactions *rows, const uint32_t *first)
+{
+    struct order order = {.rows = rows, .first = first};
+    uint32_t *from = groups->rows + groups->starts[group];
+    uint32_t *to = groups->scratch;
+    size_t count = groups->starts[group + 1] - groups->starts[group];
+
+    for (size_t begin = 0; begin < count; begin += RUN_ROWS)
+        insert_rows(from + begin, count - begin < RUN_ROWS ? count - begin : RUN_ROWS, &order);
+    for (size_t run = RUN_ROWS; run < count; run *= 2) {
+        uint32_t *merged = to;
+
+        for (size_t begin = 0; begin < count; begin += 2 * run) {
+            size_t left = count - begin;
+
+            merge(to + begin, from + begin, left < run ? left : run, left < 2 * run ? left : 2 * run, &order);
+        }
+        to = from;
+        from = merged;
+    }
+    if (from == groups->scratch)
+        memcpy(to, from, count * sizeof *to);
 }

@@ -1,5 +1,5 @@
 /*
- * Rows side by side that are of one user, and the order in time within such a group.
+ * Rows side by side that are of one user, and their order within such a group.
  */
 #ifndef WORKER_PIPELINE_ROW_GROUPS_H
 #define WORKER_PIPELINE_ROW_GROUPS_H
@@ -14,7 +14,8 @@ struct row_groups {
     size_t count;     /* groups; some may be empty */
     uint32_t *starts; /* [count + 1]: group i is rows[starts[i]] … rows[starts[i + 1] - 1] */
     uint32_t *rows;
-    size_t largest; /* rows of the largest group */
+    uint32_t *scratch; /* [rows of the largest group] */
+    size_t largest;    /* rows of the largest group */
 };
 
 /* One group for each user of the table, or, with `places`, the `count` groups in which places[user] puts the users that
@@ -27,8 +28,8 @@ void row_groups_fini(struct row_groups *groups);
  * worked at, that of rows[row_groups_ahead(i)] … rows[row_groups_ahead(i + 1) - 1]. */
 size_t row_groups_ahead(const struct row_groups *groups, size_t group);
 
-/* Orders rows by their time, then their activity; equal ones keep their order. */
-enum err_code row_groups_order_by_time(uint32_t *order, size_t count, const struct interactions *rows,
-                                       struct err *err) MUST_CHECK;
+/* Orders the rows of a group by `first` (of each row; NULL: nothing comes first), then their time, then their activity;
+ * equal ones keep their order. */
+void row_groups_order(struct row_groups *groups, size_t group, const struct interactions *rows, const uint32_t *first);
 
 #endif

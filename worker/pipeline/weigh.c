@@ -8,8 +8,6 @@
 #include "worker/pipeline/product_index.h"
 #include "worker/pipeline/row_groups.h"
 
-enum { INSERTION_KEYS = 32 };
-
 static const double day_s = 86400.0;
 
 struct weigher {
@@ -18,8 +16,6 @@ struct weigher {
     struct product_index products;
     struct row_groups users; /* in the order of pairs.user_uids */
     double *values;          /* of the rows, before repeats */
-    uint64_t *keys;          /* scratch: one user's rows, each below its product */
-    uint32_t *order;         /* scratch: the rows of one pair */
 };
 
 /* The users that have rows, bytewise; places[user] is that in the order. */
@@ -68,30 +64,6 @@ static enum err_code group_by_user(struct pairs *out, struct weigher *weigher, s
     return rc;
 }
 
-static int compare_keys(const void *left, const void *right)
-{
-    uint64_t a = *(const uint64_t *)left;
-    uint64_t b = *(const uint64_t *)right;
-
-    return (a > b) - (a < b);
-}
-
-static void sort_keys(uint64_t *keys, size_t count)
-{
-    if (count > INSERTION_KEYS) {
-        qsort(keys, count, sizeof *keys, compare_keys);
-        return;
-    }
-    for (size_t i = 1; i < count; i++) {
-        uint64_t key = keys[i];
-        size_t place = i;
-
-        for (; place > 0 && keys[place - 1] > key; place--)
-            keys[place] = keys[place - 1];
-        keys[place] = key;
-    }
-}
-
 /* w(action) * exp(-age in days / decay_days) */
 static double row_value(const struct interactions *rows, size_t row, const struct weigh_params *params)
 {
@@ -116,28 +88,24 @@ static double pair_value(const struct weigher *weigher, const uint32_t *order, s
     return each ? sum : sum * factor;
 }
 
-/* Adds the pairs of one user, whose rows are in the keys, ordered. */
-static enum err_code add_pairs(struct pairs *out, struct weigher *weigher, uint32_t user, size_t count, struct err *err)
+/* Adds the pairs of one user, whose rows are ordered. */
+static void add_pairs(struct pairs *out, const struct weigher *weigher, uint32_t user, const uint32_t *order,
+                      size_t count)
 {
-    const uint64_t *keys = weigher->keys;
+    const uint32_t *products = weigher->products.of_row;
 
     for (size_t begin = 0, end; begin < count; begin = end) {
-        struct pair *pair = &out->pairs[out->count++];
-        enum err_code rc;
+        uint32_t product = products[order[begin]];
 
-        for (end = begin; end < count && keys[end] >> 32 == keys[begin] >> 32; end++)
-            weigher->order[end - begin] = (uint32_t)keys[end];
-        rc = row_groups_order_by_time(weigher->order, end - begin, weigher->rows, err);
-        if (rc != ERR_OK)
-            return rc;
-        *pair = (struct pair){.user = user,
-                              .product = (uint32_t)(keys[begin] >> 32),
-                              .value = pair_value(weigher, weigher->order, end - begin)};
-        out->product_rows[pair->product] += (uint32_t)(end - begin);
+        end = begin + 1;
+        while (end < count && products[order[end]] == product)
+            end++;
+        out->pairs[out->count++] =
+            (struct pair){.user = user, .product = product, .value = pair_value(weigher, order + begin, end - begin)};
+        out->product_rows[product] += (uint32_t)(end - begin);
         out->most_rows = end - begin > out->most_rows ? end - begin : out->most_rows;
     }
     out->user_rows[user] = (uint32_t)count;
-    return ERR_OK;
 }
 
 static enum err_code allocate(struct pairs *out, struct weigher *weigher, struct err *err)
@@ -145,12 +113,9 @@ static enum err_code allocate(struct pairs *out, struct weigher *weigher, struct
     size_t count = weigher->rows->count;
 
     weigher->values = mem_zeroed(count, sizeof *weigher->values);
-    weigher->keys = mem_zeroed(weigher->users.largest, sizeof *weigher->keys);
-    weigher->order = mem_zeroed(weigher->users.largest, sizeof *weigher->order);
     out->pairs = mem_zeroed(count, sizeof *out->pairs); /* at most: what has no pair is never touched */
     out->product_rows = mem_zeroed(weigher->products.count, sizeof *out->product_rows);
-    if (weigher->values == NULL || weigher->keys == NULL || weigher->order == NULL || out->pairs == NULL ||
-        out->product_rows == NULL)
+    if (weigher->values == NULL || out->pairs == NULL || out->product_rows == NULL)
         return ERR_SET(err, ERR_NO_MEMORY, "no memory for the pairs of user and product in %zu rows", count);
     return ERR_OK;
 }
@@ -167,24 +132,18 @@ static void fetch_ahead(const struct weigher *weigher, size_t user)
     }
 }
 
-static enum err_code make_pairs(struct pairs *out, struct weigher *weigher, struct err *err)
+static void make_pairs(struct pairs *out, struct weigher *weigher)
 {
-    const struct row_groups *users = &weigher->users;
-    enum err_code rc = allocate(out, weigher, err);
+    struct row_groups *users = &weigher->users;
 
-    for (size_t row = 0; rc == ERR_OK && row < weigher->rows->count; row++)
+    for (size_t row = 0; row < weigher->rows->count; row++)
         weigher->values[row] = row_value(weigher->rows, row, weigher->params);
-    for (size_t user = 0; rc == ERR_OK && user < users->count; user++) {
-        const uint32_t *rows = users->rows + users->starts[user];
-        size_t count = users->starts[user + 1] - users->starts[user];
-
+    for (size_t user = 0; user < users->count; user++) {
         fetch_ahead(weigher, user);
-        for (size_t i = 0; i < count; i++)
-            weigher->keys[i] = (uint64_t)weigher->products.of_row[rows[i]] << 32 | rows[i];
-        sort_keys(weigher->keys, count);
-        rc = add_pairs(out, weigher, (uint32_t)user, count, err);
+        row_groups_order(users, user, weigher->rows, weigher->products.of_row);
+        add_pairs(out, weigher, (uint32_t)user, users->rows + users->starts[user],
+                  users->starts[user + 1] - users->starts[user]);
     }
-    return rc;
 }
 
 enum err_code weigh_run(struct pairs *out, const struct interactions *rows, const struct weigh_params *params,
@@ -198,8 +157,9 @@ enum err_code weigh_run(struct pairs *out, const struct interactions *rows, cons
     if (rc == ERR_OK)
         rc = group_by_user(out, &weigher, err);
     if (rc == ERR_OK)
-        rc = make_pairs(out, &weigher, err);
+        rc = allocate(out, &weigher, err);
     if (rc == ERR_OK) {
+        make_pairs(out, &weigher);
         out->products = weigher.products.count;
         out->product_ids = weigher.products.ids;
         weigher.products.ids = NULL; /* given to the pairs */
@@ -209,8 +169,6 @@ enum err_code weigh_run(struct pairs *out, const struct interactions *rows, cons
     product_index_fini(&weigher.products);
     row_groups_fini(&weigher.users);
     free(weigher.values);
-    free(weigher.keys);
-    free(weigher.order);
     return rc;
 }
 
