@@ -312,6 +312,19 @@ static void a_worker_that_stands_still_is_overtaken(void **state)
     assert_true(warehouse_look_has_index(&scene->look, "interactions", "user_action"));
 }
 
+/* By worker_fixture_document, which starts it anew; the load goes on, or another attempt makes it. */
+static void a_store_that_hangs_midway_is_come_through(void **state)
+{
+    struct scene *scene = scene_of(state);
+    char id[JOB_ID_BYTES];
+
+    begin_large_load(scene, id);
+    server_freeze(&scene->fixture->mongo);
+    worker_fixture_wait_for_document(scene->fixture, id, "succeeded");
+    assert_true(warehouse_look_count(&scene->look, "interactions", "{}") > SMALL_ROWS);
+    assert_false(warehouse_look_has(&scene->look, "loading."));
+}
+
 static void two_shops_have_collections_of_their_own(void **state)
 {
     struct scene *scene = scene_of(state);
@@ -467,6 +480,7 @@ static void a_swap_cut_off_is_finished_by_the_next_load(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_store_that_hangs_midway_is_come_through),
         TEST(a_load_has_its_rows_weights_products_and_indexes),
         TEST(the_next_load_takes_the_place_of_the_last),
         TEST(hours_and_days_are_the_shops),
